@@ -1,0 +1,94 @@
+import { StoreError } from './errors.ts'
+import type { Events } from './events.ts'
+
+/** How a command is guarded. */
+export interface Guarded {
+  /** For the event of a failure. */
+  readonly op: string
+  readonly key?: string
+  /** ms until the caller goes on without a reply. */
+  readonly timeout: number
+  /** Sent even while the breaker is open: an invalidation must reach the store or reject. */
+  readonly always?: boolean
+}
+
+/**
+ * Stands between the cache and its store: a command that takes longer than its budget rejects, a failure becomes an
+ * event, and after too many in a row nothing is sent until one probe after another has come back (the states are
+ * those of M. Nygard, "Release It!").
+ */
+export interface Breaker {
+  /** Rejects with the store's error, or a `StoreError`. `late` gets the reply that came after the budget. */
+  run<T>(guarded: Guarded, send: () => Promise<T>, late?: (reply: T) => void): Promise<T>
+  readonly state: 'open' | 'half-open' | 'closed'
+}
+
+export function createBreaker(
+  settings: { readonly failures: number; readonly retryAfter: number },
+  events: Events,
+): Breaker {
+  let failures = 0
+  let state: Breaker['state'] = 'closed'
+  /** `performance.now()` from which one command may probe the store. */
+  let retryAt = 0
+
+  function become(next: Breaker['state']): void {
+    if (state === next) return
+    state = next
+    events.emit({ type: 'breaker', state })
+  }
+
+  function succeeded(): void {
+    failures = 0
+    become('closed')
+  }
+
+  function failed(guarded: Guarded, error: unknown): void {
+    const { op, key } = guarded
+    events.emit({ type: 'storeFault', op, ...(key === undefined ? {} : { key }), error })
+    // A refusal is a reply: the store is there, and answers in time.
+    if (error instanceof StoreError && (error.code === 'REFUSED' || error.code === 'WRONG_TYPE')) return succeeded()
+    failures++
+    if (state === 'closed' && failures < settings.failures) return
+    retryAt = performance.now() + settings.retryAfter
+    become('open')
+  }
+
+  return {
+    get state() {
+      return state
+    },
+    run(guarded, send, late) {
+      if (state !== 'closed' && guarded.always !== true) {
+        if (state === 'half-open' || performance.now() < retryAt) {
+          return Promise.reject(new StoreError('BREAKER_OPEN', `${guarded.op} was not sent: the store failed before`))
+        }
+        become('half-open')
+      }
+      return new Promise((resolve, reject) => {
+        let over = false
+        const timer = setTimeout(() => {
+          over = true
+          const error = new StoreError('TIMEOUT', `no reply to ${guarded.op} within ${guarded.timeout} ms`)
+          failed(guarded, error)
+          reject(error)
+        }, guarded.timeout)
+        send().then(
+          (reply) => {
+            if (over) return late?.(reply)
+            clearTimeout(timer)
+            succeeded()
+            resolve(reply)
+          },
+          (error) => {
+            // After the budget it was already counted and told.
+            if (over) return
+            clearTimeout(timer)
+            failed(guarded, error)
+            reject(error)
+          },
+        )
+      })
+    },
+  }
+}

@@ -1,0 +1,88 @@
+import type { Flight, Result } from './flight.ts'
+import type { Instance } from './instance.ts'
+import type { Lease } from './leader.ts'
+import { type CallOptions, type Policy, resolveCall } from './options.ts'
+import { endingOf } from './publication.ts'
+import type { Order, Plan } from './trip.ts'
+
+/** What `cache.claim` came to. */
+export type Claim<V = unknown> =
+  /** There is a value: stored, or just computed by whoever led. */
+  | { readonly role: 'hit'; readonly value: V }
+  | LeaderClaim<V>
+  /** No flight is to be had (the store failed, the value may not be shared): compute, and tell nobody. */
+  | { readonly role: 'alone' }
+
+/** This caller computes the value for all; whoever asks meanwhile, on any instance, waits for it. */
+export interface LeaderClaim<V = unknown> {
+  readonly role: 'leader'
+  /** Aborted when nobody waits for the value any more, here or in another instance. */
+  readonly signal: AbortSignal
+  /**
+   * Stores the value and gives it to all who wait. `false`: not published, because the flight was lost meanwhile
+   * (invalidated, lease run out), the store did not answer, or the flight was ended before.
+   */
+  publish(value: V, options?: PublishOptions<V>): Promise<boolean>
+  /** Those who wait here get the error; in other instances as `shareError` allows. */
+  fail(error: unknown): Promise<void>
+  /** Gives the flight back: one of those who wait leads next. */
+  release(): Promise<void>
+  /** `release`, if it was not ended yet. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export type PublishOptions<V = unknown> = Pick<CallOptions<V>, 'ttl' | 'shouldCache' | 'codec'>
+
+/** The plan of `claim`: hand the lease to the claimer, and settle the flight with what it does with it. */
+export function claiming(instance: Instance, order: Order, hand: (claim: LeaderClaim) => void): Plan {
+  return {
+    lead: (flight, lease) =>
+      new Promise((resolve, reject) => {
+        hand(leaderClaim(instance, order, flight, lease, resolve, reject))
+      }),
+    alone: async () => ({ type: 'alone' }),
+  }
+}
+
+function leaderClaim(
+  instance: Instance,
+  order: Order,
+  flight: Flight,
+  lease: Lease,
+  resolve: (result: Result) => void,
+  reject: (error: unknown) => void,
+): LeaderClaim {
+  const { id, key } = order
+  async function release(): Promise<void> {
+    const released = lease.release('released')
+    resolve({ type: 'again' })
+    await released
+  }
+  // Given up because nobody waits: nobody may be left to settle it.
+  flight.signal.addEventListener('abort', () => resolve({ type: 'again' }), { once: true })
+  return {
+    role: 'leader',
+    signal: flight.signal,
+    async publish(value, options) {
+      const policy: Policy = options === undefined ? order.policy : resolveCall(order.policy, options)
+      if (policy.ttl === undefined) throw new TypeError(needsTtl('publish'))
+      const made = endingOf(instance, { id, key, token: lease.token, value, policy })
+      const ending = made instanceof Promise ? await made : made
+      const ended = lease.publish(ending)
+      resolve(ending.type === 'alone' ? { type: 'alone' } : { type: 'value', value, once: false })
+      const told = await ended
+      return told?.type === 'ok' && ending.type !== 'alone'
+    },
+    async fail(error) {
+      const failed = lease.fail(error)
+      reject(error)
+      await failed
+    },
+    release,
+    [Symbol.asyncDispose]: release,
+  }
+}
+
+export function needsTtl(method: string): string {
+  return `${method} needs a ttl (ms, or Infinity): say it at createCache or here; there is no default that suits all data`
+}

@@ -1,0 +1,142 @@
+import { Buffer } from 'node:buffer'
+import type { Bytes } from './codec.ts'
+
+/**
+ * What is kept under a key: a header and the payload, in one string of bytes.
+ *
+ * | offset | bytes | what |
+ * | --- | --- | --- |
+ * | 0 | 4 | `atc1`: the format and its version |
+ * | 4 | 16 | stamp |
+ * | 20 | 1 | length n of the codec id, 1–32 |
+ * | 21 | n | codec id, ASCII |
+ * | 21 + n | 8 | createdAt, float64, big-endian |
+ * | 29 + n | 8 | ttl, float64, big-endian |
+ * | 37 + n | 4 | length m of the extension, uint32, big-endian |
+ * | 41 + n | m | extension: a JSON object in UTF-8, 0 bytes when there is nothing to say |
+ * | 41 + n + m | | payload, to the end |
+ */
+
+/**
+ * How many first bytes tell one entry from another: magic and stamp. The store's scripts compare just these,
+ * because reading a whole value into a script costs many times the read itself.
+ */
+export const MARK_BYTES = 20
+
+/** Length of a token, and so of a stamp: 96 random bits in base64url. */
+export const TOKEN_LENGTH = 16
+
+export interface EntryHeader {
+  /** The token of the flight that published the entry: 16 characters of `[A-Za-z0-9_-]`. */
+  stamp: string
+  /** The id of the codec that made the payload: 1–32 characters of `[a-z0-9._-]`. */
+  codec: string
+  /** Server time, in milliseconds since the epoch. */
+  createdAt: number
+  /** How long the entry is fresh, in milliseconds from `createdAt`; may be `Infinity`. */
+  ttl: number
+  tags: readonly string[]
+}
+
+export interface Entry extends EntryHeader {
+  payload: Bytes
+}
+
+/**
+ * The bytes of an entry; the payload is copied.
+ * @throws RangeError for a header that `decodeEntry` would not take back.
+ */
+export function encodeEntry(header: EntryHeader, payload: Bytes): Bytes {
+  const { stamp, codec, createdAt, ttl, tags } = header
+  if (!STAMP.test(stamp)) throw new RangeError(`stamp must be ${TOKEN_LENGTH} characters of A-Za-z0-9_-, got ${stamp}`)
+  if (!CODEC.test(codec)) throw new RangeError(`codec id must be 1 to 32 characters of a-z0-9._-, got ${codec}`)
+  if (!isInstant(createdAt)) throw new RangeError(`createdAt must be an instant (ms since the epoch), got ${createdAt}`)
+  if (!(ttl >= 0)) throw new RangeError(`ttl must be at least 0 (ms), got ${ttl}`)
+
+  const extension = tags.length === 0 ? '' : JSON.stringify({ tags })
+  const extensionBytes = Buffer.byteLength(extension)
+  const bytes = Buffer.allocUnsafe(FIXED_BYTES + codec.length + extensionBytes + payload.length)
+  bytes.writeUInt32BE(MAGIC, 0)
+  bytes.write(stamp, 4, 'latin1')
+  let at = MARK_BYTES
+  at = bytes.writeUInt8(codec.length, at)
+  at += bytes.write(codec, at, 'latin1')
+  at = bytes.writeDoubleBE(createdAt, at)
+  at = bytes.writeDoubleBE(ttl, at)
+  at = bytes.writeUInt32BE(extensionBytes, at)
+  at += bytes.write(extension, at)
+  bytes.set(payload, at)
+  return bytes
+}
+
+/**
+ * Header and payload of an entry, or `undefined` for bytes that are not a well-formed one; never throws. Anybody
+ * may write into a database, so every length is checked. The payload is a view of `bytes`, not a copy.
+ */
+export function decodeEntry(bytes: Bytes): Entry | undefined {
+  const buffer = asBuffer(bytes)
+  if (buffer.length < FIXED_BYTES || buffer.readUInt32BE(0) !== MAGIC) return undefined
+  const codecEnd = MARK_BYTES + 1 + (buffer[MARK_BYTES] as number)
+  const extensionStart = codecEnd + 20
+  if (extensionStart > buffer.length) return undefined
+
+  const stamp = stampOf(buffer)
+  const codec = buffer.toString('latin1', MARK_BYTES + 1, codecEnd)
+  const createdAt = buffer.readDoubleBE(codecEnd)
+  const ttl = buffer.readDoubleBE(codecEnd + 8)
+  if (!STAMP.test(stamp) || !CODEC.test(codec) || !isInstant(createdAt) || !(ttl >= 0)) return undefined
+
+  const extensionEnd = extensionStart + buffer.readUInt32BE(codecEnd + 16)
+  if (extensionEnd > buffer.length) return undefined
+  const tags = extensionEnd === extensionStart ? NO_TAGS : tagsOf(buffer.toString('utf8', extensionStart, extensionEnd))
+  if (tags === undefined) return undefined
+  return { stamp, codec, createdAt, ttl, tags, payload: buffer.subarray(extensionEnd) }
+}
+
+/**
+ * The first `MARK_BYTES` bytes, or fewer where there are fewer, whoever wrote them: what a claim names as seen. Bytes
+ * that are not ours have a mark too, else a claim would answer for ever that they are there.
+ */
+export function markOf(bytes: Bytes): Bytes {
+  return bytes.subarray(0, MARK_BYTES)
+}
+
+/** The stamp of an entry whose bytes are ours, as the store's scripts see it: without looking at the rest. */
+export function stampOf(bytes: Bytes): string {
+  return asBuffer(bytes).toString('latin1', 4, MARK_BYTES)
+}
+
+/** `atc1` */
+const MAGIC = 0x61746331
+
+/** Everything but codec id, extension and payload: mark, 1, 8, 8 and 4. */
+const FIXED_BYTES = MARK_BYTES + 21
+
+const STAMP = /^[A-Za-z0-9_-]{16}$/
+
+const CODEC = /^[a-z0-9._-]{1,32}$/
+
+const NO_TAGS: readonly string[] = Object.freeze([])
+
+function isInstant(at: number): boolean {
+  return at >= 0 && at < Number.POSITIVE_INFINITY
+}
+
+/** Clients give Buffers; any other Uint8Array gets a Buffer's methods without a copy. */
+function asBuffer(bytes: Bytes): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** Members other than `tags` are of later versions and ignored. */
+function tagsOf(extension: string): readonly string[] | undefined {
+  let said: unknown
+  try {
+    said = JSON.parse(extension)
+  } catch {
+    return undefined
+  }
+  if (typeof said !== 'object' || said === null || Array.isArray(said)) return undefined
+  if (!Object.hasOwn(said, 'tags')) return NO_TAGS
+  const { tags } = said as { tags: unknown }
+  return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : undefined
+}

@@ -1,0 +1,149 @@
+/** What can be wrong with a store, by what a caller can do about it. */
+export type StoreErrorCode =
+  /** No connection, or it broke before the reply: the command may or may not have run. */
+  | 'UNREACHABLE'
+  /** No reply within the command budget: the command may or may not have run. */
+  | 'TIMEOUT'
+  /** The store answered, and said no (out of memory, read-only, no permission, ...). */
+  | 'REFUSED'
+  /** A key of ours holds a value of a type that we never write. It is left alone. */
+  | 'WRONG_TYPE'
+  /** The circuit breaker is open: nothing was sent. */
+  | 'BREAKER_OPEN'
+  /** The cache was closed. */
+  | 'CLOSED'
+
+/** A store could not do what it was asked. Stores throw it; the cache turns it into a `storeFault` event. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError'
+  readonly code: StoreErrorCode
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/**
+ * A write or an invalidation that the store did not confirm: it may hold, wholly, partly or not at all. Repeat it.
+ * `keys` are the ids of those not confirmed; `cause` is the first fault.
+ */
+export class UnconfirmedError extends Error {
+  override readonly name = 'UnconfirmedError'
+  readonly code = 'UNCONFIRMED'
+  readonly keys: readonly string[]
+  constructor(what: string, keys: readonly string[], cause: unknown) {
+    const some = keys.slice(0, 3).join(', ') + (keys.length > 3 ? `, and ${keys.length - 3} more` : '')
+    super(`${what} was not confirmed by the store (${some}): ${messageOf(cause)}`, { cause })
+    this.keys = keys
+  }
+}
+
+/** `waitTimeout` passed while somebody else computed the value, and `onWaitTimeout` is `'throw'`. */
+export class WaitTimeoutError extends Error {
+  override readonly name = 'WaitTimeoutError'
+  readonly code = 'WAIT_TIMEOUT'
+  readonly key: string
+  constructor(key: string, waitTimeout: number) {
+    super(`waited ${waitTimeout} ms for another caller's value of ${key}`)
+    this.key = key
+  }
+}
+
+/** What of a loader's error travels to another instance. */
+export interface SharedError {
+  readonly name: string
+  readonly message: string
+  readonly code?: string | number
+  readonly extensions?: Readonly<Record<string, unknown>>
+}
+
+/**
+ * What a follower throws when the leader's loader failed in another instance and `shareError` allowed it to be told:
+ * `name`, `message`, `code` and `extensions` are the original's. It has no stack: the failure did not happen here.
+ */
+export class LoaderError extends Error implements SharedError {
+  override readonly name: string
+  readonly code?: string | number
+  readonly extensions?: Readonly<Record<string, unknown>>
+  constructor(error: SharedError) {
+    super(error.message)
+    this.name = error.name
+    if (error.code !== undefined) this.code = error.code
+    if (error.extensions !== undefined) this.extensions = error.extensions
+    delete this.stack
+  }
+}
+
+/** Larger errors are not worth a message to every waiting instance: those run the loader themselves. */
+const MAX_SHARED_ERROR_BYTES = 64 * 1024
+
+/** The bytes of an error for the waiters, or `undefined` for one that can't travel. */
+export function encodeError(error: unknown): Uint8Array | undefined {
+  const { name, message, code, extensions } = (error ?? {}) as Record<string, unknown>
+  const shared = {
+    name: typeof name === 'string' ? name : 'Error',
+    message: typeof message === 'string' ? message : String(error),
+    ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
+    ...(isRecord(extensions) ? { extensions } : {}),
+  }
+  try {
+    const bytes = Buffer.from(JSON.stringify(shared))
+    return bytes.byteLength <= MAX_SHARED_ERROR_BYTES ? bytes : undefined
+  } catch {
+    return undefined // extensions with a cycle or a BigInt: the followers run the loader themselves
+  }
+}
+
+/** The error that `encodeError` wrote, or `undefined` for bytes that are not one. */
+export function decodeError(bytes: Uint8Array): LoaderError | undefined {
+  try {
+    const shared: unknown = JSON.parse(Buffer.from(bytes).toString())
+    if (!isRecord(shared) || typeof shared.name !== 'string' || typeof shared.message !== 'string') return undefined
+    const { name, message, code, extensions } = shared
+    return new LoaderError({
+      name,
+      message,
+      ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
+      ...(isRecord(extensions) ? { extensions } : {}),
+    })
+  } catch {
+    return undefined
+  }
+}
+
+/** An abort says that nobody waits any more, nothing about the value: it is never shared. */
+export function isAbort(error: unknown): boolean {
+  const name = (error as { name?: unknown } | null | undefined)?.name
+  return name === 'AbortError' || (name === 'TimeoutError' && error instanceof DOMException)
+}
+
+const PERSONAL = /\b(?:401|403|UNAUTHENTICATED|UNAUTHORI[SZ]ED|FORBIDDEN)\b/i
+
+/**
+ * The default of `shareError`: everything but aborts and what speaks of one caller's rights. It looks at `name`,
+ * `message`, `code`, `status`, `statusCode`, `extensions.code`, `extensions.http.status` and the same of the causes.
+ */
+export function isShareable(error: unknown): boolean {
+  let current: unknown = error
+  // Five causes deep is deeper than anyone wraps; a cycle of causes must end.
+  for (let depth = 0; depth < 5 && current !== undefined && current !== null; depth++) {
+    if (isAbort(current)) return false
+    const { name, message, code, status, statusCode, extensions, cause } = Object(current) as Record<string, unknown>
+    const { code: extensionCode, http } = isRecord(extensions) ? extensions : {}
+    const httpStatus = isRecord(http) ? http.status : undefined
+    const said = [name, message, code, status, statusCode, extensionCode, httpStatus]
+    if (typeof current === 'string' ? PERSONAL.test(current) : said.some((part) => PERSONAL.test(String(part)))) {
+      return false
+    }
+    current = cause
+  }
+  return true
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

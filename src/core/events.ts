@@ -1,0 +1,211 @@
+import { channel, tracingChannel } from 'node:diagnostics_channel'
+import { messageOf } from './errors.ts'
+
+/** Why a caller's loader ran without a flight, and its value is not published. */
+export type AloneReason =
+  /** The store failed, or the breaker is open. */
+  | 'store'
+  /** The leader's outcome may not be shared. */
+  | 'unshareable'
+  /** Two flights in a row ended without an outcome of use. */
+  | 'fruitless'
+  /** `waitTimeout` passed, and `onWaitTimeout` is `'load'`. */
+  | 'waitTimeout'
+  /** The cache was closed. */
+  | 'closed'
+
+/** Everything that happens in a cache, as `cache.on` tells it. `key` is the id: the canonical text of the key. */
+export type CacheEvent =
+  /** The store had the value. */
+  | { readonly type: 'hit'; readonly key: string }
+  /** It had none. */
+  | { readonly type: 'miss'; readonly key: string }
+  /** A caller joined a flight of this instance. */
+  | { readonly type: 'join'; readonly key: string }
+  /** This instance holds the lease of a key and runs the loader. */
+  | { readonly type: 'lead'; readonly key: string; readonly token: string }
+  /** As `lead`, and the leader it waited for had let its lease run out. Comes right before `lead`. */
+  | { readonly type: 'takeover'; readonly key: string; readonly token: string; readonly from: string }
+  /** This instance waits for another flight. */
+  | { readonly type: 'follow'; readonly key: string; readonly token: string }
+  /** A flight that this instance waited for has ended; `duration` is how long it waited, in ms. */
+  | {
+      readonly type: 'followed'
+      readonly key: string
+      readonly token: string
+      readonly outcome: 'value' | 'ready' | 'error' | 'again' | 'alone'
+      readonly duration: number
+    }
+  /** The leader's value is stored and told to all who wait; `duration` is the flight's, in ms. */
+  | {
+      readonly type: 'publish'
+      readonly key: string
+      readonly token: string
+      readonly bytes: number
+      readonly duration: number
+    }
+  /** The leader's value was told to all who wait, and not stored. */
+  | { readonly type: 'share'; readonly key: string; readonly token: string; readonly reason: string }
+  /** The leader gave its flight back without an outcome; those who wait claim again. */
+  | { readonly type: 'release'; readonly key: string; readonly token: string; readonly reason: string }
+  /** The leader found its flight gone or another's: its value is not published. */
+  | { readonly type: 'fenced'; readonly key: string; readonly token: string }
+  /** A loader runs longer than `maxFlightTime`: its lease is not renewed any more. */
+  | { readonly type: 'overdue'; readonly key: string; readonly token: string }
+  /** The loader runs without a flight. */
+  | { readonly type: 'alone'; readonly key: string; readonly reason: AloneReason }
+  | { readonly type: 'waitTimeout'; readonly key: string; readonly policy: 'load' | 'throw' }
+  /** `shared`: those who wait in other instances are told. */
+  | { readonly type: 'loaderError'; readonly key: string; readonly error: unknown; readonly shared: boolean }
+  /** A value can't be stored (`reason` says why, `path` where in it). Once per `shape` of key. */
+  | {
+      readonly type: 'uncacheable'
+      readonly key: string
+      readonly shape: string
+      readonly reason: string
+      readonly path: string
+    }
+  /** A function among the options threw, or returned what it must not: the value is returned, not stored. */
+  | { readonly type: 'policyError'; readonly key: string; readonly option: string; readonly error: unknown }
+  /** What the store holds under the key is not ours, or damaged. Treated as a miss. */
+  | { readonly type: 'foreign'; readonly key: string; readonly reason: string }
+  | { readonly type: 'set'; readonly key: string }
+  /** Keys were invalidated here, or (`remote`) another instance said so. */
+  | { readonly type: 'invalidate'; readonly keys: readonly string[]; readonly remote: boolean }
+  /** A command failed, or (`op: 'connection'`) a connection. */
+  | { readonly type: 'storeFault'; readonly op: string; readonly key?: string; readonly error: unknown }
+  | { readonly type: 'breaker'; readonly state: 'open' | 'half-open' | 'closed' }
+  /** Messages arrive (`true`) or may be lost (`false`: those who wait poll). */
+  | { readonly type: 'inbox'; readonly confirmed: boolean }
+
+export type CacheEventType = CacheEvent['type']
+export type CacheEventOf<T extends CacheEventType> = Extract<CacheEvent, { type: T }>
+/** What a listener of the type gets; one of `'*'` gets all. */
+export type CacheListener<T extends CacheEventType | '*' = '*'> = (
+  event: T extends CacheEventType ? CacheEventOf<T> : CacheEvent,
+) => void
+
+export interface Events {
+  emit(event: CacheEvent): void
+  on<T extends CacheEventType | '*'>(type: T, listener: CacheListener<T>): () => void
+  /** How often each type happened, since the cache was made. */
+  counts(): Readonly<Record<CacheEventType, number>>
+}
+
+/** What a subscriber of the channel `atomcache:event` gets. */
+export interface ChannelMessage {
+  readonly namespace: string
+  readonly instanceId: string
+  readonly event: CacheEvent
+}
+
+/** What a subscriber of the tracing channels `atomcache:getOrSet` and `atomcache:load` gets. */
+export interface TraceMessage {
+  readonly namespace: string
+  readonly instanceId: string
+  readonly key: string
+}
+
+const eventChannel = channel('atomcache:event')
+/** One per caller: from the call to its answer. */
+export const getOrSetChannel = tracingChannel<unknown, TraceMessage>('atomcache:getOrSet')
+/** One per run of a loader. */
+export const loadChannel = tracingChannel<unknown, TraceMessage>('atomcache:load')
+
+/** Nobody should have to subscribe to learn of these: without a listener they become process warnings. */
+const FAULTS: Partial<{ [T in CacheEventType]: (event: CacheEventOf<T>) => string | undefined }> = {
+  storeFault: ({ op, key, error }) =>
+    `the store failed in ${op}${key === undefined ? '' : ` of ${key}`}: ${messageOf(error)}`,
+  foreign: ({ key, reason }) => `${key} holds something that is not ours: ${reason}`,
+  uncacheable: ({ shape, reason, path }) =>
+    `values of ${shape} can't be cached: ${reason}${path === '' ? '' : ` at ${path}`}`,
+  policyError: ({ key, option, error }) => `the option ${option} failed for ${key}: ${messageOf(error)}`,
+  overdue: ({ key }) => `a loader of ${key} runs longer than maxFlightTime`,
+  breaker: ({ state }) =>
+    state === 'open' ? 'the store is left alone for a while: too many failures in a row' : undefined,
+}
+
+/** ms between two process warnings of one kind. */
+const WARN_AGAIN_AFTER = 60_000
+
+const TYPES: readonly CacheEventType[] = [
+  'hit',
+  'miss',
+  'join',
+  'lead',
+  'takeover',
+  'follow',
+  'followed',
+  'publish',
+  'share',
+  'release',
+  'fenced',
+  'overdue',
+  'alone',
+  'waitTimeout',
+  'loaderError',
+  'uncacheable',
+  'foreign',
+  'set',
+  'invalidate',
+  'storeFault',
+  'breaker',
+  'inbox',
+] // prettier-ignore
+
+export function createEvents(namespace: string, instanceId: string): Events {
+  const listeners = new Map<CacheEventType | '*', Set<CacheListener>>()
+  const counts = Object.fromEntries(TYPES.map((type) => [type, 0])) as Record<CacheEventType, number>
+  const warnedAt = new Map<string, number>()
+
+  function tell(set: Set<CacheListener> | undefined, event: CacheEvent): boolean {
+    if (set === undefined || set.size === 0) return false
+    for (const listener of set) {
+      try {
+        listener(event)
+      } catch (error) {
+        // A listener must not be able to break a request; it must not fail in silence either.
+        warn('LISTENER', `a listener of ${event.type} threw: ${messageOf(error)}`)
+      }
+    }
+    return true
+  }
+
+  function warn(kind: string, message: string): void {
+    const now = performance.now()
+    if (now - (warnedAt.get(kind) ?? Number.NEGATIVE_INFINITY) < WARN_AGAIN_AFTER) return
+    warnedAt.set(kind, now)
+    process.emitWarning(`${namespace}: ${message}`, { type: 'AtomcacheWarning', code: `ATOMCACHE_${kind}` })
+  }
+
+  return {
+    emit(event) {
+      counts[event.type]++
+      if (listeners.size === 0 && !eventChannel.hasSubscribers && !(event.type in FAULTS)) return
+      const heard = tell(listeners.get(event.type), event)
+      const heardByAll = tell(listeners.get('*'), event)
+      if (eventChannel.hasSubscribers) {
+        eventChannel.publish({ namespace, instanceId, event } satisfies ChannelMessage)
+        return
+      }
+      if (heard || heardByAll) return
+      const say = FAULTS[event.type] as ((event: CacheEvent) => string | undefined) | undefined
+      const message = say?.(event)
+      if (message !== undefined) warn(event.type.replace(/[A-Z]/g, '_$&').toUpperCase(), message)
+    },
+
+    on(type, listener) {
+      const set = listeners.get(type) ?? new Set()
+      listeners.set(type, set)
+      // Wrapped, so that one function may listen twice and each unsubscriber ends its own.
+      const own: CacheListener = (event) => (listener as unknown as CacheListener)(event)
+      set.add(own)
+      return () => {
+        set.delete(own)
+        if (set.size === 0 && listeners.get(type) === set) listeners.delete(type)
+      }
+    },
+
+    counts: () => ({ ...counts }),
+  }
+}

@@ -1,0 +1,153 @@
+/** What a flight came to, for its callers in this instance. */
+export type Result =
+  /** `once`: it can be consumed only once (a stream): for the caller who ran the loader, and for nobody else. */
+  | { readonly type: 'value'; readonly value: unknown; readonly once: boolean }
+  /** Nothing came of it, and that says nothing about the next: make another trip. */
+  | { readonly type: 'again' }
+  /** It may not be shared, not even here: every caller but the one who ran it runs its own loader. */
+  | { readonly type: 'alone' }
+
+/** One caller of a flight. */
+export interface Caller {
+  readonly signal: AbortSignal | undefined
+  /** ms this caller waits for what another computes. */
+  readonly limit: number
+  /** What the caller gets after `limit`. */
+  readonly onLimit: () => Promise<Result>
+  /** Whether it opened the flight: while that leads, it waits for its own loader, without limit. */
+  readonly opener: boolean
+}
+
+/** One computation for one key in this instance, which all callers of the key share. */
+export interface Flight {
+  readonly id: string
+  /** What the first look into the store found; `undefined` for nothing: then `wait`. Never rejects. */
+  readonly looked: Promise<Result | undefined>
+  /** Aborted when nobody waits any more. */
+  readonly signal: AbortSignal
+  /** How many wait here. */
+  readonly callers: number
+  /** Counts one more caller in: the flight goes on while one is left. */
+  join(): Flight
+  /** Waits for the result, at most until the caller's signal or limit, which count it out. */
+  wait(caller: Caller): Promise<Result>
+  /** From the trip: the first look found nothing. */
+  missed(): void
+  /** From the trip: the loader runs here from now on; `abandoned` is called instead of the abort when all callers left. */
+  leads(abandoned?: () => void): void
+  /** From the trip, when nobody waits elsewhere either. */
+  abort(): void
+  /** New callers open a new one; those it has get its result. */
+  detach(): void
+}
+
+/** The flights of one instance: single-flight as in groupcache, with callers that can leave. */
+export interface Flights {
+  get(id: string): Flight | undefined
+  /** Starts `trip` at once, in the caller's async context. */
+  open(id: string, trip: (flight: Flight) => Promise<Result>): Flight
+  /** An invalidation: whoever asks from now on must not get what was begun before. */
+  detach(id: string): void
+  readonly size: number
+}
+
+/** Longer timers of Node.js fire at once; nobody waits 24 days. */
+const MAX_TIMER = 2 ** 31 - 1
+
+export function createFlights(): Flights {
+  const flights = new Map<string, Flight>()
+
+  function open(id: string, trip: (flight: Flight) => Promise<Result>): Flight {
+    const controller = new AbortController()
+    let look!: (found: Result | undefined) => void
+    const looked = new Promise<Result | undefined>((resolve) => {
+      look = resolve
+    })
+    let callers = 1
+    let leading = false
+    let abandoned = () => flight.abort()
+    let openersTimer: NodeJS.Timeout | undefined
+
+    function leave(): void {
+      callers--
+      if (callers === 0) abandoned()
+    }
+
+    const flight: Flight = {
+      id,
+      looked,
+      signal: controller.signal,
+      get callers() {
+        return callers
+      },
+      join() {
+        callers++
+        return flight
+      },
+      wait: (caller) =>
+        new Promise((resolve, reject) => {
+          const { signal, limit, onLimit, opener } = caller
+          const settled = () => {
+            clearTimeout(timer)
+            signal?.removeEventListener('abort', aborted)
+          }
+          const aborted = () => {
+            settled()
+            leave()
+            reject(signal?.reason)
+          }
+          const overdue = () => {
+            settled()
+            leave()
+            onLimit().then(resolve, reject)
+          }
+          if (signal?.aborted) {
+            leave()
+            return reject(signal.reason)
+          }
+          const unlimited = limit === Number.POSITIVE_INFINITY || (opener && leading)
+          const timer = unlimited ? undefined : setTimeout(overdue, Math.min(limit, MAX_TIMER))
+          if (opener) openersTimer = timer
+          signal?.addEventListener('abort', aborted, { once: true })
+          result.then(
+            (value) => {
+              settled()
+              resolve(value)
+            },
+            (error) => {
+              settled()
+              reject(error)
+            },
+          )
+        }),
+      missed: () => look(undefined),
+      leads(instead) {
+        leading = true
+        clearTimeout(openersTimer)
+        if (instead !== undefined) abandoned = instead
+        if (callers === 0) abandoned()
+      },
+      abort() {
+        flight.detach()
+        controller.abort()
+      },
+      detach() {
+        if (flights.get(id) === flight) flights.delete(id)
+      },
+    }
+    flights.set(id, flight)
+    const result = trip(flight).finally(flight.detach)
+    // Who waits for the result gets its error; nobody may be left to.
+    result.then(look, () => look(undefined))
+    return flight
+  }
+
+  return {
+    get: (id) => flights.get(id),
+    open,
+    detach: (id) => flights.get(id)?.detach(),
+    get size() {
+      return flights.size
+    },
+  }
+}

@@ -1,0 +1,225 @@
+import { stampOf } from './entry.ts'
+import { decodeError } from './errors.ts'
+import type { AloneReason } from './events.ts'
+import type { Waited, Waiter } from './inbox.ts'
+import { type Instance, newToken } from './instance.ts'
+import { decode, type Found, lookup } from './lookup.ts'
+import type { Policy } from './options.ts'
+import type { Claim, Outcome, Seen } from './store.ts'
+
+/** What came of claiming a key. */
+export type Claimed =
+  | { readonly role: 'hit'; readonly value: unknown }
+  | { readonly role: 'leader'; readonly token: string }
+  | { readonly role: 'alone'; readonly reason: AloneReason }
+
+/** Whoever claims a key. */
+export interface Claimer {
+  readonly id: string
+  readonly policy: Policy
+  /** What the read before found. `'any'`: a forced refresh, which read nothing. */
+  readonly seen: Seen
+  /** Aborted when nobody waits here any more. */
+  readonly signal: AbortSignal
+  /** ms that the first claim may take; later ones may take the whole command budget. */
+  readonly timeout: number
+}
+
+/** What a claimer has met so far. */
+interface Trail {
+  seen: Seen
+  timeout: number
+  /** The token of the flight waited for last. */
+  awaited?: string
+  /** How many flights were waited for. */
+  flights: number
+  /** The lease of `awaited` ran out. */
+  lapsed: boolean
+  /** How many hits were gone, or not ours, when they were read. */
+  misled: number
+  /** ms until the next claim while messages may be lost. */
+  poll: number
+}
+
+/** So many flights of others, and so many hits that were none, before the loader runs without a flight. */
+const MAX_FRUITLESS = 2
+/** ms that a lease may seem to be shorter here than in the store. */
+const LEASE_MARGIN = 10
+/** ms; doubled with each poll. */
+const FIRST_POLL = 20
+const LAST_POLL = 1000
+
+/**
+ * Claims the key until there is a value, a lease, or no use in going on.
+ *
+ * Throws the leader's error where that is shared, and the signal's reason.
+ */
+export async function claim(instance: Instance, claimer: Claimer): Promise<Claimed> {
+  const { seen, timeout } = claimer
+  const trail: Trail = { seen, timeout, flights: 0, lapsed: false, misled: 0, poll: FIRST_POLL }
+  for (;;) {
+    if (instance.closed) return { role: 'alone', reason: 'closed' }
+    const claimed = await claimOnce(instance, claimer, trail)
+    if (claimed !== undefined) return claimed
+    trail.timeout = instance.settings.commandTimeout
+  }
+}
+
+/** One claim, and the wait that may follow from it; `undefined`: claim again. */
+async function claimOnce(instance: Instance, claimer: Claimer, trail: Trail): Promise<Claimed | undefined> {
+  const { id } = claimer
+  const token = newToken()
+  const waiter = instance.inbox.expect(id)
+  let reply: Claim
+  try {
+    reply = await send(instance, claimer, trail, token)
+  } catch {
+    // The breaker told why. A loader whose value may be published starts after the reply to its claim, so this one may
+    // not: A's claim is late, B invalidates, the server runs A's claim, A would publish what it began before.
+    waiter.stop()
+    return { role: 'alone', reason: instance.closed ? 'closed' : 'store' }
+  }
+  switch (reply.type) {
+    case 'lead':
+      waiter.stop()
+      if (trail.lapsed && trail.awaited !== undefined) {
+        instance.events.emit({ type: 'takeover', key: id, token, from: trail.awaited })
+      }
+      instance.events.emit({ type: 'lead', key: id, token })
+      return { role: 'leader', token }
+    case 'hit':
+      waiter.stop()
+      return takeStored(instance, claimer, trail)
+    case 'wait':
+      if (trail.seen === 'any') trail.seen = reply.present
+      if (!mayFollow(instance, id, trail, reply.token)) {
+        waiter.stop()
+        return { role: 'alone', reason: 'fruitless' }
+      }
+      return follow(instance, claimer, trail, waiter, reply)
+    default:
+      return reply satisfies never
+  }
+}
+
+function send(instance: Instance, claimer: Claimer, trail: Trail, token: string): Promise<Claim> {
+  const { breaker, session } = instance
+  const { id, policy } = claimer
+  return breaker.run(
+    { op: 'claim', key: id, timeout: trail.timeout },
+    () => session.claim(id, { token, seen: trail.seen, lease: policy.leaseTtl }),
+    (late) => {
+      if (late.type !== 'lead' || instance.closed) return
+      const { commandTimeout } = instance.settings
+      const released = breaker.run({ op: 'end', key: id, timeout: commandTimeout, always: true }, () =>
+        session.end(id, token, { type: 'again' }),
+      )
+      // A failure was told by the breaker; the lease frees the key then.
+      instance.behind(released.catch(() => undefined))
+    },
+  )
+}
+
+/** Whether to wait for this flight: the same as before, or not yet too many. */
+function mayFollow(instance: Instance, id: string, trail: Trail, token: string): boolean {
+  if (token === trail.awaited) return true
+  if (trail.flights === MAX_FRUITLESS) return false
+  trail.flights++
+  trail.awaited = token
+  trail.poll = FIRST_POLL
+  instance.events.emit({ type: 'follow', key: id, token })
+  return true
+}
+
+/** Waits for the end of the leader's flight, or of its lease. */
+async function follow(
+  instance: Instance,
+  claimer: Claimer,
+  trail: Trail,
+  waiter: Waiter,
+  flight: { readonly token: string; readonly leaseLeft: number },
+): Promise<Claimed | undefined> {
+  const startedAt = performance.now()
+  const lease = flight.leaseLeft + LEASE_MARGIN
+  const limit = instance.inbox.confirmed ? lease : Math.min(lease, trail.poll)
+  trail.poll = Math.min(trail.poll * 2, LAST_POLL)
+  const waited = await wait(instance, claimer.signal, waiter, flight.token, limit)
+  trail.lapsed = waited.type === 'lapsed' && limit === lease
+  switch (waited.type) {
+    case 'lapsed':
+    case 'confirmed':
+      return undefined
+    case 'stopped':
+      claimer.signal.throwIfAborted()
+      return { role: 'alone', reason: 'closed' }
+    default: {
+      const { id: key } = claimer
+      const duration = performance.now() - startedAt
+      instance.events.emit({ type: 'followed', key, token: flight.token, outcome: waited.type, duration })
+      return take(instance, claimer, trail, waited)
+    }
+  }
+}
+
+async function wait(
+  instance: Instance,
+  signal: AbortSignal,
+  waiter: Waiter,
+  token: string,
+  limit: number,
+): Promise<Waited> {
+  if (signal.aborted || instance.closed) waiter.stop()
+  signal.addEventListener('abort', waiter.stop, { once: true })
+  const forget = instance.onClose(waiter.stop)
+  try {
+    return await waiter.wait(token, limit)
+  } finally {
+    signal.removeEventListener('abort', waiter.stop)
+    forget()
+  }
+}
+
+async function take(
+  instance: Instance,
+  claimer: Claimer,
+  trail: Trail,
+  outcome: Outcome,
+): Promise<Claimed | undefined> {
+  switch (outcome.type) {
+    case 'value': {
+      const found = await decode(instance, claimer.id, outcome.entry)
+      return found.type === 'value' ? { role: 'hit', value: found.value } : undefined
+    }
+    case 'ready':
+      return takeStored(instance, claimer, trail)
+    case 'error': {
+      const error = decodeError(outcome.error)
+      if (error !== undefined) throw error
+      return undefined
+    }
+    case 'again':
+      return undefined
+    case 'alone':
+      return { role: 'alone', reason: 'unshareable' }
+    default:
+      return outcome satisfies never
+  }
+}
+
+/** Reads what a hit, or a `ready`, says is there. What is not what was seen before is taken as it is. */
+async function takeStored(instance: Instance, claimer: Claimer, trail: Trail): Promise<Claimed | undefined> {
+  let found: Found
+  try {
+    found = await lookup(instance, claimer.id)
+  } catch {
+    return { role: 'alone', reason: 'store' } // the breaker told why
+  }
+  if (found.type === 'value' && !isMarkOf(trail.seen, found.entry.stamp)) return { role: 'hit', value: found.value }
+  // Gone again, or not ours: that is what the next claim has seen.
+  if (found.type === 'nothing') trail.seen = found.seen
+  return ++trail.misled > MAX_FRUITLESS ? { role: 'alone', reason: 'fruitless' } : undefined
+}
+
+function isMarkOf(seen: Seen, stamp: string): boolean {
+  return typeof seen !== 'string' && stampOf(seen) === stamp
+}

@@ -1,0 +1,17 @@
+/** Deeper than anything that people write by hand; a cycle ends at what is frozen already. */
+const MAX_DEPTH = 100
+
+/**
+ * In development (`NODE_ENV=development`) plain data is frozen, deeply: all callers share one object, and one that
+ * writes into it should learn so from a TypeError, not from another caller's answer.
+ */
+export const freeze: <V>(value: V) => V = process.env.NODE_ENV === 'development' ? deepFreeze : (value) => value
+
+export function deepFreeze<V>(value: V, depth = 0): V {
+  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH || Object.isFrozen(value)) return value
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (!Array.isArray(value) && prototype !== null && prototype !== Object.prototype) return value
+  Object.freeze(value)
+  for (const part of Object.values(value)) deepFreeze(part, depth + 1)
+  return value
+}

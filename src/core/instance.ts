@@ -1,0 +1,108 @@
+import { randomBytes } from 'node:crypto'
+import { type Breaker, createBreaker } from './breaker.ts'
+import { type Codec, json, rich } from './codec.ts'
+import { createEvents, type Events } from './events.ts'
+import { createInbox, type Inbox } from './inbox.ts'
+import type { Settings } from './options.ts'
+import type { Notice, Session, Store } from './store.ts'
+
+/** One cache, as its parts see it: the store it opened, and all that is one per cache. */
+export interface Instance {
+  readonly instanceId: string
+  readonly settings: Settings
+  readonly events: Events
+  readonly session: Session
+  readonly breaker: Breaker
+  readonly inbox: Inbox
+  /** By id: the built-in ones, and those that were named in options so far. */
+  readonly codecs: Map<string, Codec>
+  readonly closed: boolean
+  /** Runs `end` when the cache is closed; the result takes that back. */
+  onClose(end: () => void): () => void
+  /** Work that goes on behind an answer; `close()` waits for it. Never rejects. */
+  behind(work: Promise<unknown>): void
+  /** Whether values of this shape of key were already reported as uncacheable; from now on they are. */
+  reported(shape: string): boolean
+  close(): Promise<void>
+}
+
+/** Keys of so many shapes are remembered as uncacheable; beyond it nothing more is reported. */
+const MAX_SHAPES = 1000
+
+export function openInstance(store: Store, settings: Settings, onNotice: (notice: Notice) => void): Instance {
+  const instanceId = newToken()
+  const { namespace, commandTimeout } = settings
+  const events = createEvents(namespace, instanceId)
+  const inbox = createInbox()
+  const ends = new Set<() => void>()
+  const working = new Set<Promise<unknown>>()
+  const shapes = new Set<string>()
+  const own = settings.policy.codec
+  const codecs = new Map([json, rich, ...(own === undefined ? [] : [own])].map((codec) => [codec.id, codec]))
+  let closing: Promise<void> | undefined
+
+  const session = store.open({
+    namespace,
+    instanceId,
+    commandTimeout,
+    tell(event) {
+      switch (event.type) {
+        case 'message':
+          return inbox.receive(event.message)
+        case 'notice':
+          return onNotice(event.notice)
+        case 'inbox':
+          if (inbox.confirmed === event.confirmed) return
+          inbox.confirmed = event.confirmed
+          return events.emit({ type: 'inbox', confirmed: event.confirmed })
+        case 'fault':
+          return events.emit({ type: 'storeFault', op: 'connection', error: event.error })
+        default:
+          event satisfies never
+      }
+    },
+  })
+
+  async function close(): Promise<void> {
+    for (const end of [...ends]) end()
+    ends.clear()
+    // Each is bounded by the command budget; what begins meanwhile is awaited too.
+    while (working.size > 0) await Promise.all(working)
+    await session.close()
+  }
+
+  return {
+    instanceId,
+    settings,
+    events,
+    session,
+    breaker: createBreaker(settings.breaker, events),
+    inbox,
+    codecs,
+    get closed() {
+      return closing !== undefined
+    },
+    onClose(end) {
+      ends.add(end)
+      return () => ends.delete(end)
+    },
+    behind(work) {
+      working.add(work)
+      void work.finally(() => working.delete(work))
+    },
+    reported(shape) {
+      if (shapes.has(shape) || shapes.size >= MAX_SHAPES) return true
+      shapes.add(shape)
+      return false
+    },
+    close() {
+      closing ??= close()
+      return closing
+    },
+  }
+}
+
+/** 96 random bits in 16 characters: unique over all instances for as long as anyone looks. */
+export function newToken(): string {
+  return randomBytes(12).toString('base64url')
+}

@@ -1,0 +1,141 @@
+import { encodeError, isAbort, StoreError } from './errors.ts'
+import type { Instance } from './instance.ts'
+import type { Policy } from './options.ts'
+import type { Ended, Ending } from './store.ts'
+
+/** A flight that this instance leads: renewed until it is ended, lost, or older than `maxFlightTime`. */
+export interface Lease {
+  readonly token: string
+  /** Stores and tells the value, if the flight is still ours. Once; `undefined` where the store did not answer. */
+  publish(ending: Ending): Promise<Ended | undefined>
+  /** Tells the error, or that it can't be told. */
+  fail(error: unknown): Promise<Ended | undefined>
+  /** Gives the flight back: those who wait claim again. */
+  release(reason: string): Promise<Ended | undefined>
+  /** Nobody waits here any more: ask whether somebody does elsewhere, and give up if not. */
+  abandon(): void
+}
+
+export interface Leader {
+  readonly id: string
+  readonly token: string
+  readonly policy: Policy
+  /** How many wait for the value in this instance. */
+  callers(): number
+  /** Nobody waits anywhere: the loader may stop. */
+  abort(): void
+  /** The flight is gone, or as good as gone: new callers must not wait for this one. */
+  lost(): void
+}
+
+export function holdLease(instance: Instance, leader: Leader): Lease {
+  const { session, breaker, events } = instance
+  const { id, token, policy } = leader
+  const startedAt = performance.now()
+  const forget = instance.onClose(() => void release('closed'))
+  let over = false
+  let fenced = false
+  let renewing = false
+  let timer = setTimeout(renew, policy.leaseTtl / 3)
+
+  /** From here on nothing is renewed, and nothing but one end is sent. */
+  function finish(): void {
+    over = true
+    clearTimeout(timer)
+    forget()
+  }
+
+  async function renew(): Promise<void> {
+    const left = policy.maxFlightTime - (performance.now() - startedAt)
+    if (left < 1) {
+      // The lease runs out by itself, and one of those who wait takes over; our own callers get our value, if it comes.
+      events.emit({ type: 'overdue', key: id, token })
+      return leader.lost()
+    }
+    const lease = Math.min(policy.leaseTtl, left)
+    const { commandTimeout: timeout } = instance.settings
+    renewing = true
+    const waiters = await breaker
+      .run({ op: 'renew', key: id, timeout }, () => session.renew(id, token, lease))
+      .catch(() => undefined) // told by the breaker; the next one may come in time, and the end decides
+    renewing = false
+    if (over) return
+    if (waiters === 'lost') {
+      fenced = true
+      finish()
+      events.emit({ type: 'fenced', key: id, token })
+      return leader.lost()
+    }
+    if (waiters === 0 && leader.callers() === 0) {
+      // Who registers between the renewal and this release is told `again`.
+      leader.abort()
+      void release('abandoned')
+      return
+    }
+    timer = setTimeout(renew, Math.min(policy.leaseTtl / 3, left))
+  }
+
+  async function end(ending: Ending, ended: (reply: Ended & { type: 'ok' }) => void): Promise<Ended | undefined> {
+    if (over) return fenced ? { type: 'fenced' } : undefined
+    finish()
+    const { commandTimeout: timeout } = instance.settings
+    const sent = breaker.run({ op: 'end', key: id, timeout }, () => session.end(id, token, ending))
+    const settled = sent.catch(() => undefined) // told by the breaker; the lease frees the key
+    instance.behind(settled)
+    const reply = await settled
+    if (reply?.type === 'ok') ended(reply)
+    if (reply?.type === 'fenced') {
+      events.emit({ type: 'fenced', key: id, token })
+      leader.lost()
+    }
+    return reply
+  }
+
+  function publish(ending: Ending): Promise<Ended | undefined> {
+    return end(ending, ({ stored, refused }) => {
+      if (ending.type === 'value' && stored) {
+        const duration = performance.now() - startedAt
+        events.emit({ type: 'publish', key: id, token, bytes: ending.entry.byteLength, duration })
+      } else {
+        events.emit({ type: 'share', key: id, token, reason: refused ?? ending.type })
+      }
+      if (refused !== undefined)
+        events.emit({ type: 'storeFault', op: 'end', key: id, error: new StoreError('REFUSED', refused) })
+    })
+  }
+
+  function fail(error: unknown): Promise<Ended | undefined> {
+    const bytes = mayShare(error) ? encodeError(error) : undefined
+    events.emit({ type: 'loaderError', key: id, error, shared: bytes !== undefined })
+    // An abort says nothing about the value: the next one to ask may have it.
+    if (isAbort(error)) return release('aborted')
+    return end(bytes === undefined ? { type: 'alone' } : { type: 'error', error: bytes }, () => undefined)
+  }
+
+  function mayShare(error: unknown): boolean {
+    if (isAbort(error)) return false
+    try {
+      return policy.shareError(error)
+    } catch (thrown) {
+      events.emit({ type: 'policyError', key: id, option: 'shareError', error: thrown })
+      return false
+    }
+  }
+
+  function release(reason: string): Promise<Ended | undefined> {
+    return end({ type: 'again' }, () => events.emit({ type: 'release', key: id, token, reason }))
+  }
+
+  return {
+    token,
+    publish,
+    fail,
+    release,
+    abandon() {
+      if (over) return leader.abort()
+      if (renewing) return // its reply comes to the same question
+      clearTimeout(timer)
+      void renew()
+    },
+  }
+}

@@ -1,0 +1,42 @@
+import type { Bytes } from './codec.ts'
+import { decodeEntry, type Entry, markOf } from './entry.ts'
+import { messageOf } from './errors.ts'
+import type { Instance } from './instance.ts'
+import type { Seen } from './store.ts'
+
+/** What a read found: a value of ours, or what a claim has to name as seen. */
+export type Found =
+  | { readonly type: 'value'; readonly value: unknown; readonly entry: Entry }
+  | { readonly type: 'nothing'; readonly seen: Exclude<Seen, 'any'> }
+
+const NOTHING: Found = { type: 'nothing', seen: 'none' }
+
+/** Reads the id and decodes what is there. Rejects with the store's fault after `timeout` ms. */
+export async function lookup(
+  instance: Instance,
+  id: string,
+  timeout = instance.settings.commandTimeout,
+): Promise<Found> {
+  const bytes = await instance.breaker.run({ op: 'read', key: id, timeout }, () => instance.session.read(id))
+  return bytes === undefined ? NOTHING : decode(instance, id, bytes)
+}
+
+/** Bytes that are not ours, are damaged, or of a codec unknown here, are a miss and an event. */
+export function decode(instance: Instance, id: string, bytes: Bytes): Found | Promise<Found> {
+  const foreign = (reason: string): Found => {
+    instance.events.emit({ type: 'foreign', key: id, reason })
+    return { type: 'nothing', seen: markOf(bytes) }
+  }
+  const entry = decodeEntry(bytes)
+  if (entry === undefined) return foreign(`${bytes.byteLength} bytes without a header of ours`)
+  const reader = instance.codecs.get(entry.codec)
+  if (reader === undefined) return foreign(`no codec '${entry.codec}' here`)
+  const damaged = (error: unknown) => foreign(`the codec '${entry.codec}' can't read it: ${messageOf(error)}`)
+  try {
+    const value = reader.decode(entry.payload)
+    if (!(value instanceof Promise)) return { type: 'value', value, entry }
+    return value.then((awaited): Found => ({ type: 'value', value: awaited, entry }), damaged)
+  } catch (error) {
+    return damaged(error)
+  }
+}

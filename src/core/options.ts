@@ -1,0 +1,231 @@
+import type { Codec } from './codec.ts'
+import { isShareable } from './errors.ts'
+import type { Store } from './store.ts'
+
+/** How a value is computed, kept and waited for; as defaults at `createCache`, or per call. */
+export interface CallOptions<V = unknown> {
+  /**
+   * How long an entry is fresh: ms, greater than 0, or `Infinity`; or a function of the value, whose result may also
+   * be 0: shared with those who wait, not stored. There is no default: say it at `createCache` or at the call.
+   */
+  ttl?: number | ((value: V) => number) | undefined
+  /** Whether the value may be stored and shared with other instances. Default: `true`. */
+  shouldCache?: boolean | ((value: V) => boolean) | undefined
+  /**
+   * ms, at least 100. A leader that does not renew for so long (killed, paused, event loop blocked) is fenced and
+   * another instance takes over. Default: 5,000.
+   */
+  leaseTtl?: number | undefined
+  /** ms, from `leaseTtl` to below one day. A loader that runs longer loses its lease. Default: 10 × `leaseTtl`. */
+  maxFlightTime?: number | undefined
+  /** ms, greater than 0, or `Infinity`: how long a caller waits for a value that another computes. Default: `maxFlightTime`. */
+  waitTimeout?: number | undefined
+  /** What a caller does after `waitTimeout`: run its own loader (`'load'`), or throw a `WaitTimeoutError`. Default: `'load'`. */
+  onWaitTimeout?: 'load' | 'throw' | undefined
+  /**
+   * Whether an error of the loader may be told to those who wait in other instances; otherwise they run their own.
+   * Default: everything but aborts and what says 401, 403, UNAUTHENTICATED, UNAUTHORIZED or FORBIDDEN.
+   */
+  shareError?: ((error: unknown) => boolean) | undefined
+  /** How values become bytes. Default: JSON for plain data, a rich text for Date, Map, Set, BigInt, `undefined`, … */
+  codec?: Codec | undefined
+}
+
+/** Said at one call only. */
+export interface RequestOptions {
+  /** Ends the wait of this caller, and of no other. */
+  signal?: AbortSignal | undefined
+  /** Compute anew: neither an entry nor a computation that this instance began for others is good enough. */
+  forceRefresh?: boolean | undefined
+}
+
+export interface CacheOptions extends CallOptions {
+  /** Prefix of every key and channel: 1–100 characters, no braces, no white space. Default: `'atomcache'`. */
+  namespace?: string | undefined
+  /** Default: `memoryStore()`, in this process only. */
+  store?: Store | undefined
+  /** Deployments whose values have different shapes say different versions, and don't see each other's entries. */
+  version?: string | undefined
+  /** The kill switch. `false`: loaders run for every caller, nothing is read; writes and invalidations go on. Default: `true`. */
+  enabled?: boolean | (() => boolean) | undefined
+  /** ms, at least 1: how long reading and claiming may delay a request when the store does not answer. Default: 250. */
+  commandTimeout?: number | undefined
+  /** After `failures` timeouts or lost connections in a row the store is left alone for `retryAfter` ms. Default: 5, 1,000. */
+  breaker?: { failures?: number | undefined; retryAfter?: number | undefined } | undefined
+  /** Larger entries are returned and shared, not stored. Default: 8 MiB. */
+  maxEntryBytes?: number | undefined
+}
+
+/** `CallOptions`, complete and checked. */
+export interface Policy {
+  /** What it was made of: a default that derives from another option is derived anew where a call says that other one. */
+  readonly said: CallOptions<never>
+  readonly ttl: number | ((value: unknown) => number) | undefined
+  readonly shouldCache: boolean | ((value: unknown) => boolean)
+  readonly leaseTtl: number
+  readonly maxFlightTime: number
+  readonly waitTimeout: number
+  readonly onWaitTimeout: 'load' | 'throw'
+  readonly shareError: (error: unknown) => boolean
+  readonly codec: Codec | undefined
+}
+
+/** `CacheOptions` without the store, complete and checked. */
+export interface Settings {
+  readonly namespace: string
+  readonly version: string | undefined
+  readonly enabled: () => boolean
+  readonly commandTimeout: number
+  readonly breaker: { readonly failures: number; readonly retryAfter: number }
+  readonly maxEntryBytes: number
+  readonly policy: Policy
+}
+
+const DAY = 24 * 60 * 60 * 1000
+
+const CACHE_OPTIONS: ReadonlySet<string> = new Set([
+  'namespace',
+  'store',
+  'version',
+  'enabled',
+  'commandTimeout',
+  'breaker',
+  'maxEntryBytes',
+]) // prettier-ignore
+
+const CALL_OPTIONS: ReadonlySet<string> = new Set([
+  'ttl',
+  'shouldCache',
+  'leaseTtl',
+  'maxFlightTime',
+  'waitTimeout',
+  'onWaitTimeout',
+  'shareError',
+  'codec',
+]) // prettier-ignore
+
+const REQUEST_OPTIONS: ReadonlySet<string> = new Set(['signal', 'forceRefresh'])
+
+/** @throws TypeError or RangeError that names the option, its bound and what was given */
+export function resolveSettings(options: CacheOptions): Settings {
+  if (typeof options !== 'object' || options === null) throw new TypeError('createCache takes an object of options')
+  known('createCache', options, CACHE_OPTIONS, CALL_OPTIONS)
+  const {
+    namespace = 'atomcache',
+    version,
+    enabled = true,
+    commandTimeout = 250,
+    maxEntryBytes = 8 * 1024 * 1024,
+  } = options
+  if (typeof namespace !== 'string' || !/^[^\s{}]{1,100}$/.test(namespace) || !namespace.isWellFormed()) {
+    throw new RangeError(`namespace must be 1 to 100 characters without braces and white space, got ${show(namespace)}`)
+  }
+  if (version !== undefined && (typeof version !== 'string' || version === '' || version.length > 100)) {
+    throw new RangeError(`version must be a string of 1 to 100 characters, got ${show(version)}`)
+  }
+  if (typeof enabled !== 'boolean' && typeof enabled !== 'function') {
+    throw new TypeError(`enabled must be a boolean or a function that returns one, got ${show(enabled)}`)
+  }
+  const { failures = 5, retryAfter = 1000 } = options.breaker ?? {}
+  if (!Number.isInteger(failures) || failures < 1) {
+    throw new RangeError(`breaker.failures must be an integer of at least 1, got ${show(failures)}`)
+  }
+  known('breaker', options.breaker ?? {}, new Set(['failures', 'retryAfter']))
+  return Object.freeze({
+    namespace,
+    version,
+    enabled: typeof enabled === 'function' ? enabled : () => enabled,
+    commandTimeout: atLeast('commandTimeout', 1, commandTimeout, 'ms'),
+    breaker: Object.freeze({ failures, retryAfter: atLeast('breaker.retryAfter', 1, retryAfter, 'ms') }),
+    maxEntryBytes: atLeast('maxEntryBytes', 1, maxEntryBytes, 'bytes'),
+    policy: resolvePolicy(defined(options)),
+  })
+}
+
+/** @throws TypeError or RangeError that names the option, its bound and what was given */
+export function resolveCall(defaults: Policy, options: CallOptions<never> & RequestOptions): Policy {
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`options must be an object, got ${show(options)}`)
+  known('a call', options, CALL_OPTIONS, REQUEST_OPTIONS)
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
+    throw new TypeError(`signal must be an AbortSignal, got ${show(options.signal)}`)
+  }
+  return resolvePolicy({ ...defaults.said, ...defined(options) })
+}
+
+function resolvePolicy(said: CallOptions<never>): Policy {
+  const { ttl, shouldCache = true, onWaitTimeout = 'load', shareError = isShareable, codec } = said
+  if (ttl !== undefined && typeof ttl !== 'function' && !(typeof ttl === 'number' && ttl > 0)) {
+    throw new RangeError(`ttl must be greater than 0 (ms), Infinity, or a function of the value, got ${show(ttl)}`)
+  }
+  if (typeof shouldCache !== 'boolean' && typeof shouldCache !== 'function') {
+    throw new TypeError(`shouldCache must be a boolean or a function of the value, got ${show(shouldCache)}`)
+  }
+  const leaseTtl = atLeast('leaseTtl', 100, said.leaseTtl ?? 5000, 'ms')
+  const maxFlightTime = said.maxFlightTime ?? Math.min(10 * leaseTtl, DAY - 1)
+  if (!(typeof maxFlightTime === 'number' && maxFlightTime >= leaseTtl && maxFlightTime < DAY)) {
+    throw new RangeError(
+      `maxFlightTime must be at least leaseTtl (${leaseTtl} ms) and below one day (${DAY} ms), got ${show(maxFlightTime)}`,
+    )
+  }
+  const waitTimeout = said.waitTimeout ?? maxFlightTime
+  if (!(typeof waitTimeout === 'number' && waitTimeout > 0)) {
+    throw new RangeError(`waitTimeout must be greater than 0 (ms) or Infinity, got ${show(waitTimeout)}`)
+  }
+  if (onWaitTimeout !== 'load' && onWaitTimeout !== 'throw') {
+    throw new RangeError(`onWaitTimeout must be 'load' or 'throw', got ${show(onWaitTimeout)}`)
+  }
+  if (typeof shareError !== 'function') {
+    throw new TypeError(`shareError must be a function of the error, got ${show(shareError)}`)
+  }
+  if (codec !== undefined) checkCodec(codec)
+  const policy = { said, ttl, shouldCache, leaseTtl, maxFlightTime, waitTimeout, onWaitTimeout, shareError, codec }
+  // The functions take the value of one call; which type that has, only the caller's signature knows.
+  return Object.freeze(policy as Policy)
+}
+
+/** The call options that were said: `{ ttl: undefined }` says nothing. */
+function defined(options: CallOptions<never>): CallOptions<never> {
+  const said: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined && CALL_OPTIONS.has(name)) said[name] = value
+  }
+  return said
+}
+
+function checkCodec(codec: Codec): void {
+  if (
+    typeof codec?.encode !== 'function' ||
+    typeof codec.decode !== 'function' ||
+    !/^[a-z0-9._-]{1,32}$/.test(codec.id)
+  ) {
+    throw new TypeError(
+      `codec must be { id, encode, decode } with an id of 1 to 32 characters of a-z, 0-9, '.', '_' and '-', got ${show(codec)}`,
+    )
+  }
+  if (codec.id === 'json' || codec.id === 'rich') {
+    throw new RangeError(`codec.id '${codec.id}' is taken by a built-in codec: choose another`)
+  }
+}
+
+/** A misspelt option would be ignored in silence, and the default would count. */
+function known(where: string, options: object, ...sets: readonly ReadonlySet<string>[]): void {
+  for (const name of Object.keys(options)) {
+    if (!sets.some((set) => set.has(name))) {
+      throw new TypeError(`${where} has no option ${show(name)}; it has ${sets.flatMap((set) => [...set]).join(', ')}`)
+    }
+  }
+}
+
+function atLeast(name: string, least: number, given: number, unit: string): number {
+  if (!(typeof given === 'number' && given >= least && given < Number.POSITIVE_INFINITY)) {
+    throw new RangeError(`${name} must be at least ${least} (${unit}), got ${show(given)}`)
+  }
+  return given
+}
+
+function show(given: unknown): string {
+  if (typeof given === 'string') return JSON.stringify(given.length > 40 ? `${given.slice(0, 40)}…` : given)
+  if (typeof given === 'object' && given !== null) return Array.isArray(given) ? 'an array' : 'an object'
+  return typeof given === 'function' ? 'a function' : String(given)
+}

@@ -1,0 +1,148 @@
+/**
+ * The contract between the cache, which decides, and a store, which keeps.
+ *
+ * A store holds two things per id: an **entry** (bytes with a time to live) and at most one **flight** (the token of
+ * the leader that computes the value now, the instances that wait for it, and a lease after which it is gone). Every
+ * method below is one atomic step over both. A store decides nothing: when to read, claim, renew or end, what may be
+ * stored and for how long, is said to it. Whoever writes a store runs `test/stores/contract.ts` on it.
+ *
+ * Rules for every store:
+ * - Ids are well-formed strings of at most 256 bytes; every one is legal, also the empty one and those with braces.
+ * - An entry begins with a mark of `MARK_BYTES` bytes, which names the flight that published it (its stamp). Stores
+ *   compare marks; they never look further into an entry.
+ * - Faults are thrown as `StoreError`; nothing is resent: a command that ran twice, or late, can revive what an
+ *   invalidation removed.
+ * - A message may be lost, doubled, late or early. It must never be made up: id, token and outcome are of one flight.
+ */
+import type { Bytes } from './codec.ts'
+
+/** Where entries and flights are kept; many caches, in one process or in many, may open the same. */
+export interface Store {
+  /** For messages and statistics: `'memory'`, `'redis'`. */
+  readonly name: string
+  /** Opens the store for one cache. Returns at once; connecting goes on behind it. Throws only for bad arguments. */
+  open(link: Link): Session
+}
+
+/** What a store is told about the cache that opens it, and how it speaks to that cache. */
+export interface Link {
+  /** Prefix of every key and channel: 1–100 characters, no braces, no white space. */
+  readonly namespace: string
+  /** Random, one per cache: names its inbox. */
+  readonly instanceId: string
+  /** ms; before the first connection commands wait this long for it, then reject as `UNREACHABLE`. */
+  readonly commandTimeout: number
+  /** Must not throw, and is never called from inside a call of the session. */
+  tell(event: StoreEvent): void
+}
+
+export type StoreEvent =
+  /** A flight that this instance had registered for has ended. */
+  | { readonly type: 'message'; readonly message: Message }
+  /** What another cache, or this one, announced to all. */
+  | { readonly type: 'notice'; readonly notice: Notice }
+  /** From now on messages and notices arrive (`true`), or may be lost (`false`). */
+  | { readonly type: 'inbox'; readonly confirmed: boolean }
+  /** Something failed outside of any call: a connection, a message that could not be understood. */
+  | { readonly type: 'fault'; readonly error: unknown }
+
+/** The end of a flight, as its waiters are told. */
+export interface Message {
+  readonly id: string
+  /** The token of the flight that ended. */
+  readonly token: string
+  readonly outcome: Outcome
+}
+
+export type Outcome =
+  /** The value, inside the message. */
+  | { readonly type: 'value'; readonly entry: Bytes }
+  /** The value is stored: read it. */
+  | { readonly type: 'ready' }
+  /** The loader failed, and everybody may know how. */
+  | { readonly type: 'error'; readonly error: Bytes }
+  /** Nothing came of it (invalidated, released): claim again. */
+  | { readonly type: 'again' }
+  /** Neither value nor error may be shared: run the loader without a flight. */
+  | { readonly type: 'alone' }
+
+/** What one cache tells all others of its namespace: these ids were invalidated or set. */
+export interface Notice {
+  /** The sender's `instanceId`. */
+  readonly from: string
+  readonly ids: readonly string[]
+}
+
+/** What a claimer has seen at the id: the mark it read (ours or foreign), nothing, or it does not care (`'any'`). */
+export type Seen = Bytes | 'none' | 'any'
+
+export interface ClaimRequest {
+  /** A new random token of 16 characters. */
+  readonly token: string
+  /** An entry with another mark than this is a hit. */
+  readonly seen: Seen
+  /** ms. */
+  readonly lease: number
+}
+
+/** What a claim found: an entry unlike the one seen, no flight (now it is the claimer's), or somebody's flight. */
+export type Claim =
+  | { readonly type: 'hit' }
+  | { readonly type: 'lead'; readonly present: Bytes | 'none' }
+  | {
+      readonly type: 'wait'
+      /** The leader's. Only messages with this token count. */
+      readonly token: string
+      /** ms until the lease ends, unless it is renewed. */
+      readonly leaseLeft: number
+      readonly present: Bytes | 'none'
+    }
+
+/** How a leader ends its flight. */
+export type Ending =
+  /** `ttl` in ms, greater than 0, or `Infinity`. */
+  | { readonly type: 'value'; readonly entry: Bytes; readonly ttl: number }
+  /** For the waiters only; nothing is stored. */
+  | { readonly type: 'share'; readonly entry: Bytes }
+  | { readonly type: 'error'; readonly error: Bytes }
+  | { readonly type: 'again' }
+  | { readonly type: 'alone' }
+
+export type Ended =
+  /** `refused` says why an entry that was to be stored (out of memory) was only shared. */
+  | { readonly type: 'ok'; readonly stored: boolean; readonly refused?: string }
+  /** The flight was not this token's any more: nothing was written and nobody told. */
+  | { readonly type: 'fenced' }
+
+/** A store as one cache uses it. */
+export interface Session {
+  /** Resolves when connected and the inbox is confirmed; rejects with `CLOSED` after `close()`. */
+  ready(): Promise<void>
+  /** The store's clock as well as it is known here: ms since the epoch. */
+  now(): number
+  /** The bytes at the id, whoever wrote them. `WRONG_TYPE` for what is not bytes. Always the newest: no replicas. */
+  read(id: string): Promise<Bytes | undefined>
+  /** As `read`, in order and in one round trip; what is not bytes is `undefined`. */
+  readMany(ids: readonly string[]): Promise<readonly (Bytes | undefined)[]>
+  /**
+   * In one step: an entry that is not `seen` → `hit`; no flight, or one with this very token → it is this token's,
+   * `lead`; another flight → this instance is registered with it, `wait`. It must work where memory is full.
+   */
+  claim(id: string, request: ClaimRequest): Promise<Claim>
+  /** Sets the lease anew if the flight is still this token's. How many instances wait, or `'lost'`. */
+  renew(id: string, token: string, lease: number): Promise<number | 'lost'>
+  /**
+   * If the flight is still this token's: stores what is to be stored, deletes the flight, tells the waiters, in that
+   * order; whatever of it fails, the rest is done. Otherwise `fenced`. An entry with this stamp already there: `ok`.
+   * A value too large for a message is told as `ready` where it was stored, else as `alone`.
+   */
+  end(id: string, token: string, ending: Ending): Promise<Ended>
+  /** Stores without a flight: ends whatever flight there is with this value. Rejects, changing nothing, if refused. */
+  set(id: string, entry: Bytes, ttl: number): Promise<void>
+  /** Deletes the entry and the flight, whose waiters are told `again`. A key of another type is left alone. */
+  remove(id: string): Promise<void>
+  /** Tells all caches of the namespace, the sender too. */
+  announce(notice: Notice): Promise<void>
+  /** Closes what the store opened for this session, within a second; calls after it, and unanswered ones, reject. */
+  close(): Promise<void>
+}

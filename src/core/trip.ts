@@ -1,0 +1,157 @@
+import { fitOf } from './codec.ts'
+import { type AloneReason, loadChannel, type TraceMessage } from './events.ts'
+import type { Flight, Result } from './flight.ts'
+import { claim } from './follower.ts'
+import { freeze } from './freeze.ts'
+import type { Instance } from './instance.ts'
+import type { Key } from './key.ts'
+import { holdLease, type Lease } from './leader.ts'
+import { type Found, lookup } from './lookup.ts'
+import type { Policy } from './options.ts'
+import { endingOf } from './publication.ts'
+import type { Seen } from './store.ts'
+
+/** What a loader gets. */
+export interface LoadContext {
+  /** Aborted when nobody waits for the value any more, in this instance or another. */
+  readonly signal: AbortSignal
+  readonly key: Key
+}
+
+export type Loader<V> = (context: LoadContext) => V | Promise<V>
+
+/** What a trip is made for. */
+export interface Order {
+  readonly id: string
+  readonly key: Key
+  readonly policy: Policy
+  readonly forced: boolean
+}
+
+/** What a trip does where it finds no value: run a loader, or hand the lease to whoever claimed. */
+export interface Plan {
+  lead(flight: Flight, lease: Lease): Promise<Result>
+  alone(flight: Flight, reason: AloneReason): Promise<Result>
+}
+
+/** One trip to the store, for all callers of a flight: read, then claim, then what the plan says. */
+export async function travel(instance: Instance, flight: Flight, order: Order, plan: Plan): Promise<Result> {
+  const { id, policy, forced } = order
+  const { events } = instance
+  const { commandTimeout } = instance.settings
+  const alone = (reason: AloneReason) => {
+    flight.missed()
+    return plan.alone(flight, instance.closed ? 'closed' : reason)
+  }
+  if (instance.closed) return alone('closed')
+  const startedAt = performance.now()
+  let seen: Seen = 'any'
+  if (!forced) {
+    let found: Found
+    try {
+      found = await lookup(instance, id)
+    } catch {
+      return alone('store') // the breaker told why
+    }
+    if (found.type === 'value') {
+      events.emit({ type: 'hit', key: id })
+      return shared(found.value)
+    }
+    events.emit({ type: 'miss', key: id })
+    seen = found.seen
+  }
+  flight.missed()
+  // Reading and claiming together delay the loader by one command budget at most.
+  const timeout = Math.max(1, commandTimeout - (performance.now() - startedAt))
+  const claimed = await claim(instance, { id, policy, seen, signal: flight.signal, timeout })
+  switch (claimed.role) {
+    case 'hit':
+      return shared(claimed.value)
+    case 'leader': {
+      const lease = holdLease(instance, {
+        id,
+        token: claimed.token,
+        policy,
+        callers: () => flight.callers,
+        abort: flight.abort,
+        lost: flight.detach,
+      })
+      if (flight.callers === 0) return giveBack(flight, lease)
+      flight.leads(lease.abandon)
+      return plan.lead(flight, lease)
+    }
+    case 'alone':
+      return alone(claimed.reason)
+    default:
+      return claimed satisfies never
+  }
+}
+
+/** All left while the claim was under way: there is nobody to run the loader for. */
+function giveBack(flight: Flight, lease: Lease): Result {
+  flight.abort()
+  void lease.release('abandoned')
+  return { type: 'again' }
+}
+
+/** What a store or another instance gave can be had by all. */
+function shared(value: unknown): Result {
+  return { type: 'value', value: freeze(value), once: false }
+}
+
+/** The plan of `getOrSet`: run the loader, and end the flight with what it returns or throws. */
+export function loading(instance: Instance, order: Order, load: Loader<unknown>): Plan {
+  const { id, key, policy } = order
+  return {
+    async lead(flight, lease) {
+      let value: unknown
+      try {
+        value = await run(instance, order, load, flight.signal)
+      } catch (error) {
+        void lease.fail(error)
+        throw error
+      }
+      const made = endingOf(instance, { id, key, token: lease.token, value, policy })
+      const ending = made instanceof Promise ? await made : made
+      // Sent before anybody is answered: what this instance asks next, on the same connection, comes after it. Nobody
+      // waits for the reply, which would only delay the answer; events tell it.
+      void lease.publish(ending)
+      return own(flight, value, ending.type === 'alone')
+    },
+    alone: (flight, reason) => runAlone(instance, flight, order, load, reason),
+  }
+}
+
+/** Runs the loader without a flight in the store: its value is not published. */
+export async function runAlone(
+  instance: Instance,
+  flight: Flight,
+  order: Order,
+  load: Loader<unknown>,
+  reason: AloneReason,
+): Promise<Result> {
+  const { events } = instance
+  if (flight.callers === 0) return { type: 'again' }
+  flight.leads()
+  events.emit({ type: 'alone', key: order.id, reason })
+  try {
+    return own(flight, await run(instance, order, load, flight.signal), true)
+  } catch (error) {
+    events.emit({ type: 'loaderError', key: order.id, error, shared: false })
+    throw error
+  }
+}
+
+/** What a loader here gave. Who else waits here can have it too, unless it is a stream or the like. */
+function own(flight: Flight, value: unknown, unchecked: boolean): Result {
+  const fit = unchecked && flight.callers > 1 ? fitOf(value) : undefined
+  return { type: 'value', value: freeze(value), once: fit?.type === 'unfit' && fit.once }
+}
+
+async function run(instance: Instance, order: Order, load: Loader<unknown>, signal: AbortSignal): Promise<unknown> {
+  const { id, key } = order
+  const { instanceId, settings } = instance
+  if (!loadChannel.hasSubscribers) return load({ signal, key })
+  const trace: TraceMessage = { namespace: settings.namespace, instanceId, key: id }
+  return loadChannel.tracePromise(async () => load({ signal, key }), trace)
+}

@@ -1,0 +1,51 @@
+import type { Cache } from './cache.ts'
+import type { Key } from './key.ts'
+import type { CallOptions } from './options.ts'
+import type { LoadContext } from './trip.ts'
+
+export interface WrapOptions<A extends unknown[], V> extends CallOptions<V> {
+  /** The key of a call. Calls with the same key are one. */
+  key: (...args: A) => Key
+}
+
+/** A function whose results are cached. */
+export interface Wrapped<A extends unknown[], V> {
+  (...args: A): Promise<V>
+  key(...args: A): Key
+  /** As `cache.get`. */
+  get(...args: A): Promise<V | undefined>
+  /** As `cache.set`; the value comes last. */
+  set(...args: [...A, value: V]): Promise<boolean>
+  /** As `cache.delete`. */
+  delete(...args: A): Promise<void>
+  /** Computes anew and stores it. */
+  refresh(...args: A): Promise<V>
+}
+
+export function wrapLoader<A extends unknown[], V>(
+  cache: Cache,
+  load: (...args: [...A, LoadContext]) => V | Promise<V>,
+  options: WrapOptions<A, V>,
+): Wrapped<A, V> {
+  if (typeof load !== 'function') throw new TypeError('wrap takes a function and { key: (...args) => key }')
+  if (typeof options?.key !== 'function') throw new TypeError('wrap needs the option key: (...args) => key')
+  const { key, ...call } = options
+  const ask = (args: A, forceRefresh: boolean) =>
+    cache.getOrSet<V>(
+      key(...args),
+      (context) => load(...args, context),
+      forceRefresh ? { ...call, forceRefresh } : call,
+    )
+
+  return Object.assign((...args: A) => ask(args, false), {
+    key,
+    get: (...args: A) => cache.get<V>(key(...args)),
+    set: (...given: [...A, value: V]) => {
+      const args = given.slice(0, -1) as A
+      const { ttl, codec } = call
+      return cache.set<V>(key(...args), given.at(-1) as V, { ttl, codec })
+    },
+    delete: (...args: A) => cache.delete(key(...args)),
+    refresh: (...args: A) => ask(args, true),
+  })
+}

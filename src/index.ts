@@ -1,0 +1,40 @@
+/**
+ * atomcache: one computation over many instances.
+ *
+ * @module
+ */
+import { type Cache, createCacheOn } from './core/cache.ts'
+import type { CacheOptions } from './core/options.ts'
+import { memoryStore } from './stores/memory.ts'
+
+export type { Cache, CacheStats, SetOptions } from './core/cache.ts'
+export type { Claim, LeaderClaim, PublishOptions } from './core/claims.ts'
+export type { Bytes, Codec } from './core/codec.ts'
+export type { SharedError, StoreErrorCode } from './core/errors.ts'
+export { LoaderError, StoreError, UnconfirmedError, WaitTimeoutError } from './core/errors.ts'
+export type {
+  AloneReason,
+  CacheEvent,
+  CacheEventOf,
+  CacheEventType,
+  CacheListener,
+  ChannelMessage,
+  TraceMessage,
+} from './core/events.ts'
+export type { Key } from './core/key.ts'
+export type { CacheOptions, CallOptions, RequestOptions } from './core/options.ts'
+export type { CacheEntry } from './core/reads.ts'
+export type * from './core/store.ts'
+export type { LoadContext, Loader } from './core/trip.ts'
+export type { WrapOptions, Wrapped } from './core/wrap.ts'
+export { type MemoryStoreOptions, memoryStore } from './stores/memory.ts'
+
+/**
+ * Creates a cache. Without `store` it is the embedded `memoryStore()`: one process, no server.
+ *
+ * @throws TypeError or RangeError that names the option, its bound and what was given
+ */
+export function createCache(options: CacheOptions = {}): Cache {
+  const { store = memoryStore(), ...rest } = options
+  return createCacheOn(store, rest)
+}

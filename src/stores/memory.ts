@@ -1,0 +1,188 @@
+import { LRUCache } from 'lru-cache'
+import type { Bytes } from '../core/codec.ts'
+import { markOf, stampOf } from '../core/entry.ts'
+import { StoreError } from '../core/errors.ts'
+import type { Claim, Ended, Ending, Link, Notice, Outcome, Seen, Session, Store, StoreEvent } from '../core/store.ts'
+
+export interface MemoryStoreOptions {
+  /** The least recently used entries go first. Default: 10,000. */
+  maxEntries?: number | undefined
+  /** Of all entries and their ids. Default: 64 MiB. */
+  maxBytes?: number | undefined
+}
+
+interface Flight {
+  readonly leader: string
+  /** By `performance.now()`. */
+  leaseEndsAt: number
+  readonly waiters: Set<string>
+}
+
+/**
+ * A store in this process: the embedded default, and the contract in its most readable form. Several caches that are
+ * given the same store share entries and flights as caches on several machines share a Redis.
+ *
+ * @throws RangeError for bounds below 1
+ */
+export function memoryStore(options: MemoryStoreOptions = {}): Store {
+  const { maxEntries = 10_000, maxBytes = 64 * 1024 * 1024 } = options
+  for (const [name, given] of Object.entries({ maxEntries, maxBytes })) {
+    if (!(Number.isInteger(given) && given >= 1))
+      throw new RangeError(`${name} must be an integer of at least 1, got ${given}`)
+  }
+  const entries = new LRUCache<string, Bytes>({
+    max: maxEntries,
+    maxSize: maxBytes,
+    sizeCalculation: (entry, place) => entry.byteLength + place.length,
+    // Read anew each time, so that the clock of tests counts; and no timer of lru-cache's own.
+    perf: { now: () => performance.now() },
+    ttlResolution: 0,
+  })
+  const flights = new Map<string, Flight>()
+  /** By namespace, then by instance. */
+  const links = new Map<string, Map<string, Link>>()
+
+  function open(link: Link): Session {
+    const { namespace, instanceId } = link
+    const peers = links.get(namespace) ?? new Map<string, Link>()
+    links.set(namespace, peers.set(instanceId, link))
+    let closed = false
+
+    const placeOf = (id: string) => `${namespace}:${id}`
+
+    /** From another turn, as from a network: never inside the call that caused it. */
+    function tell(receiver: string, event: StoreEvent): void {
+      queueMicrotask(() => peers.get(receiver)?.tell(event))
+    }
+
+    function flightAt(place: string): Flight | undefined {
+      const flight = flights.get(place)
+      if (flight !== undefined && flight.leaseEndsAt > performance.now()) return flight
+      flights.delete(place)
+      return undefined
+    }
+
+    /** Deletes the flight and tells those who wait for it. */
+    function finish(id: string, flight: Flight | undefined, outcome: Outcome): void {
+      if (flight === undefined) return
+      flights.delete(placeOf(id))
+      const message = { id, token: flight.leader, outcome }
+      for (const waiter of flight.waiters) tell(waiter, { type: 'message', message })
+    }
+
+    /** Whether it was stored: what is larger than the whole store is not. */
+    function store(place: string, entry: Bytes, ttl: number): boolean {
+      entries.set(place, entry, { ttl: ttl === Number.POSITIVE_INFINITY ? 0 : Math.max(1, Math.ceil(ttl)) })
+      return entries.peek(place) === entry
+    }
+
+    const steps = {
+      read: (id: string): Bytes | undefined => entries.get(placeOf(id)),
+
+      readMany: (ids: readonly string[]) => ids.map(steps.read),
+
+      claim(id: string, { token, seen, lease }: { token: string; seen: Seen; lease: number }): Claim {
+        const place = placeOf(id)
+        const entry = entries.peek(place)
+        const present = entry === undefined ? 'none' : markOf(entry)
+        if (present !== 'none' && seen !== 'any' && !sameMark(present, seen)) return { type: 'hit' }
+        const flight = flightAt(place)
+        if (flight !== undefined && flight.leader !== token) {
+          flight.waiters.add(instanceId)
+          return { type: 'wait', token: flight.leader, leaseLeft: flight.leaseEndsAt - performance.now(), present }
+        }
+        flights.set(place, {
+          leader: token,
+          leaseEndsAt: performance.now() + lease,
+          waiters: flight?.waiters ?? new Set(),
+        })
+        prune(flights)
+        return { type: 'lead', present }
+      },
+
+      renew(id: string, token: string, lease: number): number | 'lost' {
+        const flight = flightAt(placeOf(id))
+        if (flight?.leader !== token) return 'lost'
+        flight.leaseEndsAt = performance.now() + lease
+        return flight.waiters.size
+      },
+
+      end(id: string, token: string, ending: Ending): Ended {
+        const place = placeOf(id)
+        const flight = flightAt(place)
+        if (flight?.leader !== token) {
+          const entry = entries.peek(place)
+          return entry !== undefined && stampOf(entry) === token ? { type: 'ok', stored: true } : { type: 'fenced' }
+        }
+        if (ending.type !== 'value') {
+          finish(id, flight, ending.type === 'share' ? { type: 'value', entry: ending.entry } : ending)
+          return { type: 'ok', stored: false }
+        }
+        const stored = store(place, ending.entry, ending.ttl)
+        finish(id, flight, { type: 'value', entry: ending.entry })
+        return stored ? { type: 'ok', stored } : { type: 'ok', stored, refused: 'larger than the memory store' }
+      },
+
+      set(id: string, entry: Bytes, ttl: number): void {
+        const place = placeOf(id)
+        if (entry.byteLength + place.length > maxBytes) throw new StoreError('REFUSED', 'larger than the memory store')
+        store(place, entry, ttl)
+        finish(id, flightAt(place), { type: 'value', entry })
+      },
+
+      remove(id: string): void {
+        const place = placeOf(id)
+        entries.delete(place)
+        finish(id, flightAt(place), { type: 'again' })
+      },
+
+      announce(notice: Notice): void {
+        for (const peer of peers.keys()) tell(peer, { type: 'notice', notice })
+      },
+    }
+
+    /** Each step runs at once and whole: nothing comes between its reading and its writing. */
+    async function atomically<T>(step: () => T): Promise<T> {
+      if (closed) throw new StoreError('CLOSED', 'the cache was closed')
+      return step()
+    }
+
+    tell(instanceId, { type: 'inbox', confirmed: true })
+    return {
+      ready: () => atomically(() => undefined),
+      now: () => Date.now(),
+      read: (id) => atomically(() => steps.read(id)),
+      readMany: (ids) => atomically(() => steps.readMany(ids)),
+      claim: (id, request) => atomically(() => steps.claim(id, request)),
+      renew: (id, token, lease) => atomically(() => steps.renew(id, token, lease)),
+      end: (id, token, ending) => atomically(() => steps.end(id, token, ending)),
+      set: (id, entry, ttl) => atomically(() => steps.set(id, entry, ttl)),
+      remove: (id) => atomically(() => steps.remove(id)),
+      announce: (notice) => atomically(() => steps.announce(notice)),
+      async close() {
+        closed = true
+        peers.delete(instanceId)
+        if (peers.size === 0) links.delete(namespace)
+      },
+    }
+  }
+
+  return { name: 'memory', open }
+}
+
+/** So many flights are looked at with each new one, the oldest first. */
+const PRUNED_AT_ONCE = 10
+
+/** Flights whose leader died and whom nobody asks for again would stay for ever. */
+function prune(flights: Map<string, Flight>): void {
+  const now = performance.now()
+  let looked = 0
+  for (const [place, flight] of flights) {
+    if (looked++ === PRUNED_AT_ONCE) return
+    if (flight.leaseEndsAt <= now) flights.delete(place)
+  }
+}
+
+function sameMark(present: Bytes, seen: Seen): boolean {
+  return typeof seen !== 'string' && Buffer.compare(present, seen) === 0
+}

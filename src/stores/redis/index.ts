@@ -1,0 +1,2 @@
+export type { RedisClient, RedisSource } from './connection.ts'
+export { redisStore } from './store.ts'

@@ -1,0 +1,80 @@
+import { StoreError } from '../../core/errors.ts'
+import type { Link } from '../../core/store.ts'
+import { connect, type RedisSource } from './connection.ts'
+import type { Names } from './keys.ts'
+import { decodeMessage, decodeNotice } from './messages.ts'
+
+/** The connection on which one cache hears its inbox and the bus. */
+export interface Subscription {
+  /** Resolves at the first confirmation; rejects when it is closed before. */
+  readonly confirmed: Promise<void>
+  close(): Promise<void>
+}
+
+/** ms until a refused subscription is tried again. */
+const SUBSCRIBE_AGAIN_AFTER = 5000
+
+/**
+ * Subscribes at each connection by itself: what resubscribes in silence hides that messages were lost in between.
+ */
+export function subscribe(source: RedisSource, names: Names, link: Link): Subscription {
+  const inbox = names.inbox(link.instanceId)
+  const fault = (error: unknown) => link.tell({ type: 'fault', error })
+  let again: NodeJS.Timeout | undefined
+  let closed = false
+  let confirm!: () => void
+  let never!: (error: unknown) => void
+  const confirmed = new Promise<void>((resolve, reject) => {
+    confirm = resolve
+    never = reject
+  })
+
+  async function subscribeNow(): Promise<void> {
+    try {
+      await connection.client.subscribe(inbox, names.bus)
+      link.tell({ type: 'inbox', confirmed: true })
+      confirm()
+    } catch (error) {
+      // A lost connection subscribes when it is back; a refusal (ACL) may be mended while the connection lives.
+      if (closed || connection.client.status !== 'ready') return
+      fault(error)
+      again = setTimeout(() => void subscribeNow(), SUBSCRIBE_AGAIN_AFTER)
+    }
+  }
+
+  function receive(channel: Buffer, bytes: Buffer): void {
+    if (channel.toString() === inbox) {
+      const message = decodeMessage(bytes)
+      return message === undefined ? unknown(channel) : link.tell({ type: 'message', message })
+    }
+    const notice = decodeNotice(bytes)
+    return notice === undefined ? unknown(channel) : link.tell({ type: 'notice', notice })
+  }
+
+  function unknown(channel: Buffer): void {
+    fault(new Error(`a message on ${channel.toString()} that is not ours`))
+  }
+
+  const connection = connect(source, link.commandTimeout, {
+    fault,
+    up: () => void subscribeNow(),
+    down() {
+      clearTimeout(again)
+      link.tell({ type: 'inbox', confirmed: false })
+    },
+  })
+  connection.client.on('messageBuffer', receive)
+
+  confirmed.catch(() => undefined) // told to those who wait for it; nobody may
+  connection.connected.catch(never)
+
+  return {
+    confirmed,
+    close() {
+      closed = true
+      clearTimeout(again)
+      never(new StoreError('CLOSED', 'the cache was closed'))
+      return connection.close()
+    },
+  }
+}

@@ -1,0 +1,210 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes, randomInt } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { Redis } from 'ioredis'
+import { findServerBinary, HOW_TO_GET_A_SERVER } from './binary.ts'
+import { reapWithUs } from './reaper.ts'
+
+export interface RedisServerOptions {
+  /** As in redis.conf: `'10mb'`. Default: no limit. */
+  maxmemory?: string
+  /** Password of the default user; it is part of `url`. Default: none. */
+  requirepass?: string
+  /** Lines of an ACL file: `'user reader on >secret ~* +@read'`. */
+  acl?: readonly string[]
+  /** Further lines of redis.conf: `'maxmemory-policy noeviction'`. They win over the harness's own. */
+  config?: readonly string[]
+}
+
+/** A real server of the test's own, which it may kill, pause and restart as it likes. */
+export interface RedisServer extends AsyncDisposable {
+  /** Address for the default user, with its password. */
+  readonly url: string
+  readonly port: number
+  /** Of the process that runs now or ran last. */
+  readonly pid: number
+  /** Path of the executable. */
+  readonly binary: string
+  /** SIGKILL; resolves when the process is gone. Connections break without a word. */
+  kill(): Promise<void>
+  /** SIGTERM; resolves when the process is gone. */
+  stop(): Promise<void>
+  /** SIGSTOP: connections stay open and nothing answers. */
+  pause(): void
+  /** SIGCONT: what was sent in the meantime is answered now. */
+  resume(): void
+  /** A new, empty server on the same port; kills the old one if it still runs. */
+  restart(): Promise<void>
+  /** A plain client for looking inside, with every right whatever the ACL says. Closed with the server. */
+  client(): Redis
+}
+
+/** Starts a server process on a free loopback port, without persistence, and waits until it answers a PING. */
+export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const binary = await findServerBinary()
+  if (binary === undefined) {
+    throw new Error(
+      `This test needs a Redis process of its own, and REDIS_URL or Docker can't give it one. ${HOW_TO_GET_A_SERVER}`,
+    )
+  }
+  const directory = await mkdtemp(join(tmpdir(), 'atomcache-redis-'))
+  const inspector = { username: 'harness', password: randomBytes(12).toString('hex') }
+  const clients = new Set<Redis>()
+  const file = join(directory, 'redis.conf')
+  let port = 0
+  let running: RunningServer | undefined
+
+  async function start(): Promise<void> {
+    const access = `user ${inspector.username} on >${inspector.password} ~* &* +@all`
+    await writeFile(file, configuration(port, directory, [access, ...(options.acl ?? [])], options))
+    running = await run(binary as string, file, directory)
+    const probe = new Redis({ port, ...inspector, retryStrategy: null, maxRetriesPerRequest: 0 })
+    probe.on('error', () => {})
+    try {
+      await probe.ping()
+    } finally {
+      probe.disconnect()
+    }
+  }
+
+  async function end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    await running?.end(signal)
+  }
+
+  async function dispose(): Promise<void> {
+    for (const client of clients) client.disconnect()
+    clients.clear()
+    await end('SIGKILL')
+    await rm(directory, { recursive: true, force: true })
+  }
+
+  try {
+    // Between looking for a free port and using it another process may take it: then look again.
+    for (let attempts = 5; running === undefined; attempts--) {
+      port = await freePort()
+      try {
+        await start()
+      } catch (error) {
+        await end('SIGKILL')
+        running = undefined
+        if (attempts === 1 || !/in use/i.test(String(error))) throw error
+      }
+    }
+  } catch (error) {
+    await dispose()
+    throw error
+  }
+
+  const credentials = options.requirepass === undefined ? '' : `:${encodeURIComponent(options.requirepass)}@`
+  const first: RunningServer = running
+  return {
+    url: `redis://${credentials}127.0.0.1:${port}`,
+    port,
+    binary,
+    get pid() {
+      return (running ?? first).pid
+    },
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
+    pause: () => running?.signal('SIGSTOP'),
+    resume: () => running?.signal('SIGCONT'),
+    async restart() {
+      await end('SIGKILL')
+      await start()
+    },
+    client() {
+      const client = new Redis({ port, ...inspector })
+      // A client whose server was killed on purpose complains here; its commands still reject.
+      client.on('error', () => {})
+      clients.add(client)
+      return client
+    },
+    [Symbol.asyncDispose]: dispose,
+  }
+}
+
+interface RunningServer {
+  pid: number
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void
+  end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
+}
+
+/** Runs the executable until it says that it accepts connections. */
+async function run(binary: string, file: string, directory: string): Promise<RunningServer> {
+  const child = spawn(binary, [file], { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] })
+  await once(child, 'spawn')
+  const release = reapWithUs(child.pid as number, directory)
+  // Errors in the configuration go to stderr, all else to stdout; without being read a full pipe would stop the server.
+  const log: string[] = []
+  const exited = once(child, 'close').then(release)
+  child.stderr.on('data', (chunk: Buffer) => log.push(String(chunk)))
+  await new Promise<void>((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      log.push(line)
+      if (log.length > 50) log.shift()
+      if (/ready to accept connections/i.test(line)) resolve()
+    })
+    child.on('close', (code) => reject(new Error(`${binary} exited with ${code}:\n${log.join('\n')}`)))
+  })
+  return {
+    pid: child.pid as number,
+    signal: (signal) => {
+      child.kill(signal)
+    },
+    async end(signal) {
+      if (!isAlive(child)) return
+      child.kill(signal)
+      // A paused process takes no SIGTERM before it goes on.
+      if (signal === 'SIGTERM') child.kill('SIGCONT')
+      await exited
+    },
+  }
+}
+
+function isAlive(child: ChildProcess): boolean {
+  return child.exitCode === null && child.signalCode === null
+}
+
+function configuration(
+  port: number,
+  directory: string,
+  users: readonly string[],
+  { maxmemory, requirepass, config = [] }: RedisServerOptions,
+): string {
+  return [
+    'bind 127.0.0.1',
+    `port ${port}`,
+    `dir ${directory}`,
+    'save ""',
+    'appendonly no',
+    'daemonize no',
+    'logfile ""',
+    ...(maxmemory === undefined ? [] : [`maxmemory ${maxmemory}`]),
+    ...(requirepass === undefined ? [] : [`requirepass ${JSON.stringify(requirepass)}`]),
+    ...users,
+    ...config,
+    '',
+  ].join('\n')
+}
+
+/**
+ * A port below the range from which the system takes the ports of outgoing connections: one of those could take it
+ * while the server is down, or a client that reconnects in vain could even connect to itself.
+ */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(20_000, 32_000)
+    const server = createServer()
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    await new Promise((resolve) => server.close(resolve))
+    if (free) return port
+  }
+}

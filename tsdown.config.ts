@@ -1,0 +1,19 @@
+import { defineConfig } from 'tsdown'
+
+// One build for all doors: code they share lands in chunks that each door imports, so a class or a symbol exists once
+// per module system and `instanceof` holds across `atomcache` and `atomcache/redis`.
+export default defineConfig({
+  entry: {
+    index: 'src/index.ts',
+    redis: 'src/stores/redis/index.ts',
+    envelop: 'src/adapters/graphql/envelop.ts',
+    yoga: 'src/adapters/graphql/yoga.ts',
+    trpc: 'src/adapters/trpc/index.ts',
+  },
+  format: ['esm', 'cjs'],
+  platform: 'node',
+  target: 'node20.19',
+  dts: true,
+  fixedExtension: false,
+  sourcemap: true,
+})
