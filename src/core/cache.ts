@@ -1,8 +1,9 @@
-import { type Claim, claiming, type LeaderClaim, needsTtl } from './claims.ts'
-import { isAbort, WaitTimeoutError } from './errors.ts'
-import { type CacheEventType, type CacheListener, getOrSetChannel, type TraceMessage } from './events.ts'
-import { createFlights, type Flight, type Result } from './flight.ts'
+import { createCalls } from './calls.ts'
+import { type Claim, needsTtl } from './claims.ts'
+import { messageOf } from './errors.ts'
+import type { CacheEventType, CacheListener } from './events.ts'
 import { type Instance, openInstance } from './instance.ts'
+import { expose } from './internals.ts'
 import { type Key, keyId } from './key.ts'
 import {
   type CacheOptions,
@@ -14,8 +15,8 @@ import {
 } from './options.ts'
 import { type CacheEntry, entryOf, readMany, readOne } from './reads.ts'
 import type { Store } from './store.ts'
-import { type LoadContext, type Loader, loading, type Order, type Plan, runAlone, travel } from './trip.ts'
-import { type WrapOptions, type Wrapped, wrapLoader } from './wrap.ts'
+import type { LoadContext, Loader, Order } from './trip.ts'
+import { type Wrapped, type WrapOptions, wrapLoader } from './wrap.ts'
 import { invalidateKeys, type Writer, write } from './writes.ts'
 
 /** What `stats` tells: counters since the cache was made, and how things are now. */
@@ -98,35 +99,14 @@ export type SetOptions<V = unknown> = Pick<CallOptions<V>, 'ttl' | 'codec'>
 export function createCacheOn(store: Store, options: Omit<CacheOptions, 'store'>): Cache {
   const settings = resolveSettings(options)
   const { version, policy: defaults } = settings
-  /** Ordinary flights; those of forced refreshes, which must not join them; and loaders past their wait limit. */
-  const flights = createFlights()
-  const forced = createFlights()
-  const solos = createFlights()
   const instance: Instance = openInstance(store, settings, (notice) => {
     // Ours came back: what was detached at the call and at the reply is new by now.
     if (notice.from === instance.instanceId) return
-    detach(notice.ids)
+    calls.detach(notice.ids)
     instance.events.emit({ type: 'invalidate', keys: notice.ids, remote: true })
   })
-  const { events } = instance
-  const writer: Writer = { instance, detach }
-
-  function detach(ids: readonly string[]): void {
-    for (const id of ids) {
-      flights.detach(id)
-      forced.detach(id)
-      solos.detach(id)
-    }
-  }
-
-  function enabled(id: string): boolean {
-    try {
-      return settings.enabled()
-    } catch (error) {
-      events.emit({ type: 'policyError', key: id, option: 'enabled', error })
-      return false
-    }
-  }
+  const calls = createCalls(instance)
+  const writer: Writer = { instance, detach: calls.detach }
 
   function policyOf(options: (CallOptions<never> & RequestOptions) | undefined): Policy {
     if (options === undefined) return defaults
@@ -135,65 +115,8 @@ export function createCacheOn(store: Store, options: Omit<CacheOptions, 'store'>
     return policy
   }
 
-  /** Opens a flight for the order, or joins the one that is there. */
-  function board(order: Order, plan: Plan): { flight: Flight; opener: boolean } {
-    const table = order.forced ? forced : flights
-    const open = table.get(order.id)
-    if (open !== undefined) {
-      events.emit({ type: 'join', key: order.id })
-      return { flight: open.join(), opener: false }
-    }
-    return { flight: table.open(order.id, (flight) => travel(instance, flight, order, plan)), opener: true }
-  }
-
-  /** Waits for the flight's result, as far as this caller's signal and wait limit go. */
-  async function resultOf(
-    flight: Flight,
-    opener: boolean,
-    order: Order,
-    signal: AbortSignal | undefined,
-    instead: () => Promise<Result>,
-  ): Promise<Result> {
-    const found = await flight.looked
-    if (found !== undefined) {
-      signal?.throwIfAborted()
-      return found
-    }
-    const { waitTimeout: limit, onWaitTimeout: policy } = order.policy
-    const onLimit = async () => {
-      events.emit({ type: 'waitTimeout', key: order.id, policy })
-      if (policy === 'throw') throw new WaitTimeoutError(order.id, limit)
-      return instead()
-    }
-    return flight.wait({ signal, limit, onLimit, opener })
-  }
-
-  async function ask(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): Promise<unknown> {
-    const plan = loading(instance, order, load)
-    for (;;) {
-      const { flight, opener } = board(order, plan)
-      let result: Result
-      try {
-        result = await resultOf(flight, opener, order, signal, () => solo(order, load, signal))
-      } catch (error) {
-        // Somebody else's abort: it says nothing about the value, nor about this caller.
-        if (opener || !isAbort(error) || signal?.aborted) throw error
-        continue
-      }
-      if (result.type === 'value' && (opener || !result.once)) return result.value
-      // Whoever ran it may not share it: this caller runs its own.
-      if (result.type !== 'again') return load({ signal: signal ?? new AbortController().signal, key: order.key })
-    }
-  }
-
-  /** After the wait limit: the loaders of those who gave up waiting run once for all of them, without a flight. */
-  async function solo(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): Promise<Result> {
-    const open = solos.get(order.id)
-    const flight = open?.join() ?? solos.open(order.id, (own) => runAlone(instance, own, order, load, 'waitTimeout'))
-    const { waitTimeout: limit } = order.policy
-    // Waited for twice: from here on everybody is on its own.
-    const onLimit = async (): Promise<Result> => ({ type: 'alone' })
-    return flight.wait({ signal, limit, onLimit, opener: open === undefined })
+  function orderOf(key: Key, options: (CallOptions<never> & RequestOptions) | undefined): Order {
+    return { id: keyId(key, version), key, policy: policyOf(options), forced: options?.forceRefresh === true }
   }
 
   const cache: Cache = {
@@ -201,16 +124,9 @@ export function createCacheOn(store: Store, options: Omit<CacheOptions, 'store'>
 
     async getOrSet<V>(key: Key, load: Loader<V>, options?: CallOptions<V> & RequestOptions): Promise<V> {
       if (typeof load !== 'function') throw new TypeError('getOrSet takes a key and a function that computes its value')
-      const id = keyId(key, version)
-      const policy = policyOf(options)
-      if (policy.ttl === undefined) throw new TypeError(needsTtl('getOrSet'))
-      const signal = options?.signal
-      signal?.throwIfAborted()
-      if (!enabled(id)) return load({ signal: signal ?? new AbortController().signal, key })
-      const order: Order = { id, key, policy, forced: options?.forceRefresh === true }
-      if (!getOrSetChannel.hasSubscribers) return ask(order, load, signal) as Promise<V>
-      const trace: TraceMessage = { namespace: settings.namespace, instanceId: instance.instanceId, key: id }
-      return getOrSetChannel.tracePromise(() => ask(order, load, signal), trace) as Promise<V>
+      const order = orderOf(key, options)
+      if (order.policy.ttl === undefined) throw new TypeError(needsTtl('getOrSet'))
+      return calls.ask(order, load, options?.signal) as Promise<V>
     },
 
     wrap: (load, options) => wrapLoader(cache, load, options),
@@ -255,41 +171,33 @@ export function createCacheOn(store: Store, options: Omit<CacheOptions, 'store'>
       await invalidateKeys(writer, [...new Set(ids)])
     },
 
-    async claim<V>(key: Key, options?: CallOptions<V> & RequestOptions): Promise<Claim<V>> {
-      const id = keyId(key, version)
-      const policy = policyOf(options)
-      const signal = options?.signal
-      signal?.throwIfAborted()
-      if (!enabled(id)) return { role: 'alone' }
-      const order: Order = { id, key, policy, forced: options?.forceRefresh === true }
-      for (;;) {
-        let hand!: (claim: LeaderClaim) => void
-        const handed = new Promise<LeaderClaim>((resolve) => {
-          hand = resolve
-        })
-        const { flight, opener } = board(order, claiming(instance, order, hand))
-        const result = resultOf(flight, opener, order, signal, async () => ({ type: 'alone' }))
-        const claimed = await Promise.race([handed, result])
-        if ('role' in claimed) {
-          // The flight's end is the claimer's own doing from here on.
-          result.catch(() => undefined)
-          return claimed as LeaderClaim<V>
-        }
-        if (claimed.type === 'value' && !claimed.once) return { role: 'hit', value: claimed.value as V }
-        if (claimed.type !== 'again') return { role: 'alone' }
-      }
+    async claim<V>(key: Key, options?: CallOptions<V> & RequestOptions) {
+      return calls.claim(orderOf(key, options), options?.signal) as Promise<Claim<V>>
     },
 
     ready: () => instance.session.ready(),
-    on: (type, listener) => events.on(type, listener),
+    on: (type, listener) => instance.events.on(type, listener),
     stats: () => ({
-      events: events.counts(),
-      flights: flights.size + forced.size + solos.size,
+      events: instance.events.counts(),
+      flights: calls.flights,
       breaker: instance.breaker.state,
       inbox: instance.inbox.confirmed,
     }),
     close: () => instance.close(),
     [Symbol.asyncDispose]: () => instance.close(),
   }
-  return cache
+
+  return expose(cache, {
+    events: instance.events,
+    policy: policyOf,
+    ask: calls.ask,
+    idOf(what, key) {
+      try {
+        return keyId(key, version)
+      } catch (error) {
+        instance.events.emit({ type: 'bypass', what, reason: messageOf(error) })
+        return undefined
+      }
+    },
+  })
 }

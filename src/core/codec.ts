@@ -52,7 +52,7 @@ export type Fit =
       readonly reason: string
       /** Where: `''` for the value itself, else as in `.products[3].owner`. */
       readonly path: string
-      /** It can be consumed only once (a stream, an iterator, a body): not even callers in this process may share it. */
+      /** It can be consumed only once (a stream, an iterator, a body): not even callers of one process may share it. */
       readonly once: boolean
     }
 
@@ -60,10 +60,9 @@ export type Fit =
  * Looks at a value before it is encoded, because JSON corrupts silently: Dates become strings, instances lose their
  * class, promises become `{}`.
  *
- * It never runs a getter or a toJSON of the value. Every object is looked at once; what is inside instances of
- * classes is not, since that may be a whole application. Not noticed: accessors among the elements of an array,
- * properties put on a Buffer or typed array or, by a symbol, on an array, and non-enumerable properties (which no codec
- * keeps either).
+ * It never throws, and runs no getter and no toJSON of the value. What is inside instances of classes is not looked
+ * at, since that may be a whole application. Not noticed: accessors among the elements of an array, properties put on
+ * a Buffer or typed array or, by a symbol, on an array, and non-enumerable properties (which no codec keeps either).
  */
 export function fitOf(value: unknown): Fit {
   const survey: Survey = { rich: false, unfit: undefined, protoAt: undefined, path: [], seen: new Set() }
@@ -71,9 +70,9 @@ export function fitOf(value: unknown): Fit {
     if (isPlain(value, 0, { left: MAX_UNTRACKED })) return PLAIN
     inspect(value, survey)
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error
-    // Called with little stack left.
-    return { type: 'unfit', reason: TOO_DEEP, path: '', once: false }
+    // Called with little stack left, or a proxy: nothing else runs code of the value.
+    const reason = error instanceof RangeError ? TOO_DEEP : 'a proxy that throws'
+    return { type: 'unfit', reason, path: '', once: false }
   }
   if (survey.unfit !== undefined) return survey.unfit
   if (!survey.rich) return PLAIN
@@ -93,7 +92,7 @@ export function kindOf(value: object): string | undefined {
   return name !== '' && KINDS[name]?.(value) ? name : undefined
 }
 
-/** What something is that is no data, with its article, and whether it can be consumed only once. Never throws. */
+/** What something is that is no data, with its article, and whether it can be consumed only once. */
 export function refusalOf(value: unknown): { reason: string; once: boolean } {
   if (typeof value !== 'object' || value === null) return { reason: `a ${typeof value}`, once: false }
   if (types.isPromise(value) || hasMethod(value, 'then')) return { reason: 'a promise', once: false }
@@ -354,12 +353,9 @@ function refuse(survey: Survey, { reason, once }: { reason: string; once: boolea
   }
 }
 
-/**
- * Built-in types by the name of their constructor, and whether a value is one inside: `Object.create(Map.prototype)`
- * is not a Map, and `arguments` is not an ordinary object.
- */
+/** Built-in types by their constructor's name, and whether a value is one: `Object.create(Map.prototype)` is not. */
 const KINDS: Readonly<Record<string, (value: object) => boolean>> = {
-  Object: (value) => Object.prototype.toString.call(value) === '[object Object]',
+  Object: () => true,
   Array: Array.isArray,
   Date: types.isDate,
   Map: types.isMap,

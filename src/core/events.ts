@@ -67,6 +67,8 @@ export type CacheEvent =
     }
   /** A function among the options threw, or returned what it must not: the value is returned, not stored. */
   | { readonly type: 'policyError'; readonly key: string; readonly option: string; readonly error: unknown }
+  /** An adapter answered without the cache: it is not known whose data it is, or its input can't be a key. */
+  | { readonly type: 'bypass'; readonly what: string; readonly reason: string }
   /** What the store holds under the key is not ours, or damaged. Treated as a miss. */
   | { readonly type: 'foreign'; readonly key: string; readonly reason: string }
   | { readonly type: 'set'; readonly key: string }
@@ -119,6 +121,7 @@ const FAULTS: Partial<{ [T in CacheEventType]: (event: CacheEventOf<T>) => strin
   foreign: ({ key, reason }) => `${key} holds something that is not ours: ${reason}`,
   uncacheable: ({ shape, reason, path }) =>
     `values of ${shape} can't be cached: ${reason}${path === '' ? '' : ` at ${path}`}`,
+  bypass: ({ what, reason }) => `${what} is not cached: ${reason}`,
   policyError: ({ key, option, error }) => `the option ${option} failed for ${key}: ${messageOf(error)}`,
   overdue: ({ key }) => `a loader of ${key} runs longer than maxFlightTime`,
   breaker: ({ state }) =>

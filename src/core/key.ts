@@ -34,8 +34,8 @@ export function keyId(key: Key, version?: string): string {
 /**
  * What keys of one kind have in common, to count events by: `["product",string,object]` or `product:*`. Of a key's
  * values it has only the leading word, where that looks like one (letters, `_`, `-` and separators, at most 48): of an
- * array its first string, of a string what stands before the first `:` or `/`. Never throws; at most about 200
- * characters.
+ * array its first string, of a string what stands before the first `:` or `/`. At most 200 characters; of what is no
+ * key, its type.
  */
 export function keyShape(key: Key): string {
   if (typeof key === 'string') return `${LEADING_WORD.exec(key)?.[0] ?? ''}*`
@@ -58,7 +58,7 @@ const MAX_DEPTH = 100
 /** Shared references multiply: without a bound a few dozen small objects are 2^40 values. */
 const MAX_SIZE = 4_194_304
 
-/** Of the other forms an id can have, an array begins with `[`, a quoted string or version with `"`, a digest with `#`. */
+/** How the other forms of an id begin: an array with `[`, a quoted string or version with `"`, a digest with `#`. */
 const AMBIGUOUS = /^["#[]|\p{Surrogate}/u
 
 /** Quote, backslash, control characters, which JSON.stringify escapes, and surrogates, which it does where alone. */

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto'
+import {
+  type DocumentNode,
+  type ExecutionResult,
+  getOperationAST,
+  Kind,
+  type OperationDefinitionNode,
+  print,
+  type SelectionSetNode,
+} from 'graphql'
+
+/** What an execution is asked to do; the part of graphql-js' arguments that its key depends on. */
+export interface Operation {
+  readonly document: DocumentNode
+  readonly operationName?: string | null | undefined
+  readonly variableValues?: unknown
+}
+
+/** The operation, if its result can be cached at all: a query, and not one about the schema. */
+export function cacheableOperation(operation: Operation): OperationDefinitionNode | undefined {
+  const definition = getOperationAST(operation.document, operation.operationName)
+  if (definition?.operation !== 'query') return undefined
+  return asksForSchema(operation.document, definition.selectionSet, 0) ? undefined : definition
+}
+
+/** The key of an operation's result, for one scope. */
+export function operationKey(operation: Operation, scope: string | null): readonly unknown[] {
+  const { document, operationName, variableValues } = operation
+  return ['graphql', digestOf(document), operationName ?? null, variableValues ?? {}, scope]
+}
+
+/** A complete result without errors; what is delivered in parts, or failed, is not kept. */
+export function isCacheableResult(result: unknown): result is ExecutionResult {
+  if (typeof result !== 'object' || result === null || Symbol.asyncIterator in result) return false
+  const { data, errors, ...rest } = result as ExecutionResult & Record<string, unknown>
+  if (data === undefined || data === null || (errors !== undefined && errors.length > 0)) return false
+  return Object.keys(rest).every((member) => member === 'extensions')
+}
+
+/**
+ * What of a result is for everybody. `extensions.http` is the answer to one request (its cookies, its status): it
+ * stays with who asked.
+ */
+export function sharedPart(result: ExecutionResult): ExecutionResult {
+  if (result.extensions === undefined || !('http' in result.extensions)) return result
+  const { http, ...extensions } = result.extensions
+  return { ...result, extensions }
+}
+
+const digests = new WeakMap<DocumentNode, string>()
+
+/** Of the printed document: white space and comments do not count. Servers cache parsed documents, so mostly once each. */
+function digestOf(document: DocumentNode): string {
+  let digest = digests.get(document)
+  if (digest === undefined) {
+    digest = createHash('sha256').update(print(document)).digest('base64url')
+    digests.set(document, digest)
+  }
+  return digest
+}
+
+/** Fragments in fragments; validation has refused cycles, but it may be off. */
+const MAX_FRAGMENT_DEPTH = 20
+
+function asksForSchema(document: DocumentNode, selections: SelectionSetNode, depth: number): boolean {
+  if (depth > MAX_FRAGMENT_DEPTH) return true
+  return selections.selections.some((selection) => {
+    switch (selection.kind) {
+      case Kind.FIELD:
+        return selection.name.value === '__schema' || selection.name.value === '__type'
+      case Kind.INLINE_FRAGMENT:
+        return asksForSchema(document, selection.selectionSet, depth + 1)
+      case Kind.FRAGMENT_SPREAD: {
+        const name = selection.name.value
+        const fragment = document.definitions.find(
+          (definition) => definition.kind === Kind.FRAGMENT_DEFINITION && definition.name.value === name,
+        )
+        return fragment !== undefined && 'selectionSet' in fragment
+          ? asksForSchema(document, fragment.selectionSet as SelectionSetNode, depth + 1)
+          : false
+      }
+      default:
+        return selection satisfies never
+    }
+  })
+}

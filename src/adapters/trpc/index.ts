@@ -1,0 +1,1 @@
+export { type CachedOptions, cached, type ScopeRequest } from './middleware.ts'

@@ -1,0 +1,28 @@
+import type { Cache } from './cache.ts'
+import type { Calls } from './calls.ts'
+import type { Events } from './events.ts'
+import type { CallOptions, Policy } from './options.ts'
+
+/** What adapters use of a cache beyond its public face: what can be done once, at construction, is not done per request. */
+export interface Internals extends Pick<Calls, 'ask'> {
+  readonly events: Events
+  /** Checks and completes call options. */
+  policy(options: CallOptions<never>): Policy
+  /** The id of a key; `undefined` for what can't be one, which is told as a bypass of `what`. */
+  idOf(what: string, key: readonly unknown[]): string | undefined
+}
+
+/** By a registered symbol: adapter and cache may come from the ESM and from the CommonJS build. */
+const INTERNALS = Symbol.for('atomcache.internals.1')
+
+export function expose(cache: Cache, internals: Internals): Cache {
+  Object.defineProperty(cache, INTERNALS, { value: internals })
+  return cache
+}
+
+/** @throws TypeError for what `createCache` did not make */
+export function internalsOf(cache: Cache): Internals {
+  const internals = (cache as { [INTERNALS]?: Internals } | undefined)?.[INTERNALS]
+  if (internals === undefined) throw new TypeError('cache must be what createCache() returned')
+  return internals
+}

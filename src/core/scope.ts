@@ -1,0 +1,25 @@
+import { messageOf } from './errors.ts'
+import type { Internals } from './internals.ts'
+
+/**
+ * Whose data an answer is, as a user of an adapter says it: a non-empty string is that user, tenant or session, and
+ * part of the key; `null` is "the same for everybody", said on purpose; anything else means that it is not known.
+ */
+export type Scope = string | null | undefined
+
+/** The one rule of all adapters: `undefined` where the scope is not known, which is told, and nothing is cached. */
+export function scopeOf(internals: Internals, what: string, give: () => Scope): string | null | undefined {
+  let scope: unknown
+  try {
+    scope = give()
+  } catch (error) {
+    return bypass(internals, what, `its scope is not known: ${messageOf(error)}`)
+  }
+  if (scope === null || (typeof scope === 'string' && scope !== '')) return scope
+  const said = scope === '' ? 'an empty string' : typeof scope
+  return bypass(internals, what, `its scope is ${said}: say a non-empty string, or null for the same for everybody`)
+}
+
+function bypass(internals: Internals, what: string, reason: string): undefined {
+  internals.events.emit({ type: 'bypass', what, reason })
+}
