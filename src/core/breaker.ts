@@ -47,7 +47,10 @@ export function createBreaker(
     const { op, key } = guarded
     events.emit({ type: 'storeFault', op, ...(key === undefined ? {} : { key }), error })
     // A refusal is a reply: the store is there, and answers in time.
-    if (error instanceof StoreError && (error.code === 'REFUSED' || error.code === 'WRONG_TYPE')) return succeeded()
+    if (error instanceof StoreError && (error.code === 'REFUSED' || error.code === 'WRONG_TYPE')) {
+      succeeded()
+      return
+    }
     failures++
     if (state === 'closed' && failures < settings.failures) return
     retryAt = performance.now() + settings.retryAfter
@@ -75,7 +78,10 @@ export function createBreaker(
         }, guarded.timeout)
         send().then(
           (reply) => {
-            if (over) return late?.(reply)
+            if (over) {
+              late?.(reply)
+              return
+            }
             clearTimeout(timer)
             succeeded()
             resolve(reply)

@@ -16,7 +16,7 @@ import {
 import { type CacheEntry, entryOf, readMany, readOne } from './reads.ts'
 import type { Store } from './store.ts'
 import type { LoadContext, Loader, Order } from './trip.ts'
-import { type Wrapped, type WrapOptions, wrapLoader } from './wrap.ts'
+import { type WrapOptions, type Wrapped, wrapLoader } from './wrap.ts'
 import { invalidateKeys, type Writer, write } from './writes.ts'
 
 /** What `stats` tells: counters since the cache was made, and how things are now. */

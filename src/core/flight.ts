@@ -1,3 +1,5 @@
+import { onAbort } from './abort.ts'
+
 /** What a flight came to, for its callers in this instance. */
 export type Result =
   /** `once`: it can be consumed only once (a stream): for the caller who ran the loader, and for nobody else. */
@@ -89,7 +91,7 @@ export function createFlights(): Flights {
           const { signal, limit, onLimit, opener } = caller
           const settled = () => {
             clearTimeout(timer)
-            signal?.removeEventListener('abort', aborted)
+            forget?.()
           }
           const aborted = () => {
             settled()
@@ -108,7 +110,7 @@ export function createFlights(): Flights {
           const unlimited = limit === Number.POSITIVE_INFINITY || (opener && leading)
           const timer = unlimited ? undefined : setTimeout(overdue, Math.min(limit, MAX_TIMER))
           if (opener) openersTimer = timer
-          signal?.addEventListener('abort', aborted, { once: true })
+          const forget = signal && onAbort(signal, aborted)
           result.then(
             (value) => {
               settled()

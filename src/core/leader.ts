@@ -36,6 +36,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
   let over = false
   let fenced = false
   let renewing = false
+  let overdue = false
   let timer = setTimeout(renew, policy.leaseTtl / 3)
 
   /** From here on nothing is renewed, and nothing but one end is sent. */
@@ -49,6 +50,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
     const left = policy.maxFlightTime - (performance.now() - startedAt)
     if (left < 1) {
       // The lease runs out by itself, and one of those who wait takes over; our own callers get our value, if it comes.
+      overdue = true
       events.emit({ type: 'overdue', key: id, token })
       return leader.lost()
     }
@@ -132,7 +134,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
     fail,
     release,
     abandon() {
-      if (over) return leader.abort()
+      if (over || overdue) return leader.abort()
       if (renewing) return // its reply comes to the same question
       clearTimeout(timer)
       void renew()

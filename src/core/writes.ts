@@ -15,6 +15,8 @@ export interface Writer {
 
 /** So many commands are under way at once: each must be answered within its budget. */
 const AT_ONCE = 100
+/** So many ids are named in one message. */
+const ANNOUNCED_AT_ONCE = 1000
 
 /**
  * Stores the values, whatever flights there are, and tells all instances.
@@ -76,8 +78,10 @@ async function change(
   writer.detach(ids)
   try {
     // After the last removal: whoever hears it earlier could read again what is not removed yet.
-    const notice = { from: instance.instanceId, ids }
-    await instance.breaker.run({ op: 'announce', timeout, always: true }, () => instance.session.announce(notice))
+    for (let start = 0; start < ids.length; start += ANNOUNCED_AT_ONCE) {
+      const notice = { from: instance.instanceId, ids: ids.slice(start, start + ANNOUNCED_AT_ONCE) }
+      await instance.breaker.run({ op: 'announce', timeout, always: true }, () => instance.session.announce(notice))
+    }
   } catch (error) {
     throw new UnconfirmedError(op, ids, cause ?? error)
   }

@@ -67,4 +67,3 @@ function copyOf(result: unknown): unknown {
   const { extensions, ...rest } = result as ExecutionResult
   return extensions === undefined ? rest : { ...rest, extensions: { ...extensions } }
 }
-

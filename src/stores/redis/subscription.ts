@@ -1,5 +1,5 @@
 import { StoreError } from '../../core/errors.ts'
-import type { Link } from '../../core/store.ts'
+import type { Link, StoreEvent } from '../../core/store.ts'
 import { connect, type RedisSource } from './connection.ts'
 import type { Names } from './keys.ts'
 import { decodeMessage, decodeNotice } from './messages.ts'
@@ -43,16 +43,9 @@ export function subscribe(source: RedisSource, names: Names, link: Link): Subscr
   }
 
   function receive(channel: Buffer, bytes: Buffer): void {
-    if (channel.toString() === inbox) {
-      const message = decodeMessage(bytes)
-      return message === undefined ? unknown(channel) : link.tell({ type: 'message', message })
-    }
-    const notice = decodeNotice(bytes)
-    return notice === undefined ? unknown(channel) : link.tell({ type: 'notice', notice })
-  }
-
-  function unknown(channel: Buffer): void {
-    fault(new Error(`a message on ${channel.toString()} that is not ours`))
+    const event = channel.toString() === inbox ? messageEvent(bytes) : noticeEvent(bytes)
+    if (event === undefined) fault(new Error(`a message on ${channel.toString()} that is not ours`))
+    else link.tell(event)
   }
 
   const connection = connect(source, link.commandTimeout, {
@@ -77,4 +70,14 @@ export function subscribe(source: RedisSource, names: Names, link: Link): Subscr
       return connection.close()
     },
   }
+}
+
+function messageEvent(bytes: Buffer): StoreEvent | undefined {
+  const message = decodeMessage(bytes)
+  return message && { type: 'message', message }
+}
+
+function noticeEvent(bytes: Buffer): StoreEvent | undefined {
+  const notice = decodeNotice(bytes)
+  return notice && { type: 'notice', notice }
 }
