@@ -131,34 +131,37 @@ const FAULTS: Partial<{ [T in CacheEventType]: (event: CacheEventOf<T>) => strin
 /** ms between two process warnings of one kind. */
 const WARN_AGAIN_AFTER = 60_000
 
-const TYPES: readonly CacheEventType[] = [
-  'hit',
-  'miss',
-  'join',
-  'lead',
-  'takeover',
-  'follow',
-  'followed',
-  'publish',
-  'share',
-  'release',
-  'fenced',
-  'overdue',
-  'alone',
-  'waitTimeout',
-  'loaderError',
-  'uncacheable',
-  'foreign',
-  'set',
-  'invalidate',
-  'storeFault',
-  'breaker',
-  'inbox',
-] // prettier-ignore
+/** Complete by its type: a new event can't be forgotten here. */
+const NONE_YET: Readonly<Record<CacheEventType, 0>> = {
+  hit: 0,
+  miss: 0,
+  join: 0,
+  lead: 0,
+  takeover: 0,
+  follow: 0,
+  followed: 0,
+  publish: 0,
+  share: 0,
+  release: 0,
+  fenced: 0,
+  overdue: 0,
+  alone: 0,
+  waitTimeout: 0,
+  loaderError: 0,
+  uncacheable: 0,
+  policyError: 0,
+  bypass: 0,
+  foreign: 0,
+  set: 0,
+  invalidate: 0,
+  storeFault: 0,
+  breaker: 0,
+  inbox: 0,
+}
 
 export function createEvents(namespace: string, instanceId: string): Events {
   const listeners = new Map<CacheEventType | '*', Set<CacheListener>>()
-  const counts = Object.fromEntries(TYPES.map((type) => [type, 0])) as Record<CacheEventType, number>
+  const counts: Record<CacheEventType, number> = { ...NONE_YET }
   const warnedAt = new Map<string, number>()
 
   function tell(set: Set<CacheListener> | undefined, event: CacheEvent): boolean {

@@ -91,7 +91,7 @@ const CACHE_OPTIONS: ReadonlySet<string> = new Set([
   'commandTimeout',
   'breaker',
   'maxEntryBytes',
-]) // prettier-ignore
+])
 
 const CALL_OPTIONS: ReadonlySet<string> = new Set([
   'ttl',
@@ -102,7 +102,7 @@ const CALL_OPTIONS: ReadonlySet<string> = new Set([
   'onWaitTimeout',
   'shareError',
   'codec',
-]) // prettier-ignore
+])
 
 const REQUEST_OPTIONS: ReadonlySet<string> = new Set(['signal', 'forceRefresh'])
 
