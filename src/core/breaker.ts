@@ -69,19 +69,25 @@ export function createBreaker(
         become('half-open')
       }
       return new Promise((resolve, reject) => {
+        let answered = false
         let over = false
-        const timer = setTimeout(() => {
+        const expire = () => {
+          if (answered) return
           over = true
           const error = new StoreError('TIMEOUT', `no reply to ${guarded.op} within ${guarded.timeout} ms`)
           failed(guarded, error)
           reject(error)
-        }, guarded.timeout)
+        }
+        // Timers run before sockets are read: after the event loop was blocked for longer than the budget the reply may
+        // be here already. A blocked loop is not a slow store, so the sockets have their turn first.
+        const timer = setTimeout(() => setImmediate(expire), guarded.timeout)
         send().then(
           (reply) => {
             if (over) {
               late?.(reply)
               return
             }
+            answered = true
             clearTimeout(timer)
             succeeded()
             resolve(reply)
@@ -89,6 +95,7 @@ export function createBreaker(
           (error) => {
             // After the budget it was already counted and told.
             if (over) return
+            answered = true
             clearTimeout(timer)
             failed(guarded, error)
             reject(error)
