@@ -13,7 +13,7 @@ import {
   resolveCall,
   resolveSettings,
 } from './options.ts'
-import { type CacheEntry, entryOf, readMany, readOne } from './reads.ts'
+import { type CacheEntry, entryOf, hitOf, readMany } from './reads.ts'
 import type { Store } from './store.ts'
 import type { LoadContext, Loader, Order } from './trip.ts'
 import { type WrapOptions, type Wrapped, wrapLoader } from './wrap.ts'
@@ -119,6 +119,11 @@ export function createCacheOn(store: Store, options: Omit<CacheOptions, 'store'>
     return { id: keyId(key, version), key, policy: policyOf(options), forced: options?.forceRefresh === true }
   }
 
+  async function stored(key: Key) {
+    const id = keyId(key, version)
+    return instance.closed ? undefined : hitOf(instance, id, await calls.look(id))
+  }
+
   const cache: Cache = {
     namespace: settings.namespace,
 
@@ -132,16 +137,15 @@ export function createCacheOn(store: Store, options: Omit<CacheOptions, 'store'>
     wrap: (load, options) => wrapLoader(cache, load, options),
 
     async get<V>(key: Key) {
-      const found = await readOne(instance, keyId(key, version))
-      return found?.value as V | undefined
+      return (await stored(key))?.value as V | undefined
     },
 
     async has(key) {
-      return (await readOne(instance, keyId(key, version))) !== undefined
+      return (await stored(key)) !== undefined
     },
 
     async entry<V>(key: Key) {
-      const found = await readOne(instance, keyId(key, version))
+      const found = await stored(key)
       return found && entryOf<V>(instance, found)
     },
 

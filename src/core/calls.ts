@@ -1,8 +1,9 @@
 import { type Claim, claiming, type LeaderClaim } from './claims.ts'
 import { isAbort, WaitTimeoutError } from './errors.ts'
-import { getOrSetChannel, type TraceMessage } from './events.ts'
+import { type AloneReason, getOrSetChannel, type TraceMessage } from './events.ts'
 import { createFlights, type Flight, type Result } from './flight.ts'
 import type { Instance } from './instance.ts'
+import { createLooks, type Look } from './lookup.ts'
 import { type Loader, loading, type Order, type Plan, runAlone, travel } from './trip.ts'
 
 /** The callers of one cache, and the flights they share. */
@@ -11,13 +12,29 @@ export interface Calls {
   ask(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): Promise<unknown>
   /** As `ask`, and hands out the lease where `ask` runs the loader. */
   claim(order: Order, signal: AbortSignal | undefined): Promise<Claim>
+  /** What is stored, for this caller alone or with all who look in the same moment. Never rejects. */
+  look(id: string): Promise<Look>
   /** Whoever asks for these from now on must not get what was begun before. */
   detach(ids: readonly string[]): void
   readonly flights: number
 }
 
+/** A stored value. */
+interface Hit {
+  readonly type: 'hit'
+  readonly value: unknown
+}
+
+/** A caller's place in a flight. */
+interface Seat {
+  readonly type: 'seat'
+  readonly flight: Flight
+  readonly opener: boolean
+}
+
 export function createCalls(instance: Instance): Calls {
   const { events, settings } = instance
+  const looks = createLooks(instance)
   const flights = createFlights()
   /** Of forced refreshes, which must not join an ordinary flight: that may end with what was there before. */
   const forced = createFlights()
@@ -33,34 +50,33 @@ export function createCalls(instance: Instance): Calls {
     }
   }
 
-  /** Opens a flight for the order, or joins the one that is there. */
-  function board(order: Order, plan: Plan): { flight: Flight; opener: boolean } {
+  /** What is stored; or a place in the flight that will bring a value: one that is there, or a new one. */
+  async function approach(order: Order, plan: Plan): Promise<Hit | Seat> {
+    const { id } = order
     const table = order.forced ? forced : flights
-    const open = table.get(order.id)
-    if (open === undefined) {
-      return { flight: table.open(order.id, (flight) => travel(instance, flight, order, plan)), opener: true }
+    const blind = order.forced || instance.closed || table.get(id) !== undefined
+    const look = blind ? undefined : await looks.at(id)
+    if (look !== undefined && look.found !== 'fault' && look.found.type === 'value') {
+      events.emit({ type: 'hit', key: id })
+      return { type: 'hit', value: look.found.value }
     }
-    events.emit({ type: 'join', key: order.id })
-    return { flight: open.join(), opener: false }
+    const open = table.get(id)
+    if (open !== undefined) {
+      events.emit({ type: 'join', key: id })
+      return { type: 'seat', flight: open.join(), opener: false }
+    }
+    if (look !== undefined && look.found !== 'fault') events.emit({ type: 'miss', key: id })
+    const flight = table.open(id, (opened) => travel(instance, opened, order, plan, look))
+    return { type: 'seat', flight, opener: true }
   }
 
   /** Waits for the flight's result, as far as this caller's signal and wait limit go. */
-  async function resultOf(
-    { flight, opener }: { flight: Flight; opener: boolean },
-    order: Order,
-    signal: AbortSignal | undefined,
-    instead: () => Promise<Result>,
-  ): Promise<Result> {
-    const found = await flight.looked
-    if (found !== undefined) {
-      signal?.throwIfAborted()
-      return found
-    }
+  function resultOf({ flight, opener }: Seat, order: Order, signal: AbortSignal | undefined): Promise<Result> {
     const { waitTimeout: limit, onWaitTimeout: policy } = order.policy
-    const onLimit = async () => {
+    const onLimit = async (): Promise<Result> => {
       events.emit({ type: 'waitTimeout', key: order.id, policy })
       if (policy === 'throw') throw new WaitTimeoutError(order.id, limit)
-      return instead()
+      return { type: 'alone', reason: 'waitTimeout' }
     }
     return flight.wait({ signal, limit, onLimit, opener })
   }
@@ -68,35 +84,63 @@ export function createCalls(instance: Instance): Calls {
   async function answer(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): Promise<unknown> {
     const plan = loading(instance, order, load)
     for (;;) {
-      const seat = board(order, plan)
+      const seat = await approach(order, plan)
+      if (seat.type === 'hit') {
+        signal?.throwIfAborted()
+        return seat.value
+      }
       let result: Result
       try {
-        result = await resultOf(seat, order, signal, () => solo(order, load, signal))
+        result = await resultOf(seat, order, signal)
       } catch (error) {
         // Somebody else's abort: it says nothing about the value, nor about this caller.
         if (seat.opener || !isAbort(error) || signal?.aborted) throw error
         continue
       }
-      if (result.type === 'value' && (seat.opener || !result.once)) return result.value
-      // Whoever ran it may not share it: this caller runs its own.
-      if (result.type !== 'again') return load({ signal: signal ?? new AbortController().signal, key: order.key })
+      switch (result.type) {
+        case 'value':
+          return seat.opener || !result.once ? result.value : own(order, load, signal)
+        case 'alone':
+          return solo(order, load, signal, result.reason)
+        case 'again':
+          continue
+        default:
+          result satisfies never
+      }
     }
   }
 
-  /** After the wait limit: the loaders of those who gave up waiting run once for all of them, without a flight. */
-  function solo(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): Promise<Result> {
+  /** The loader, without a flight in the store, once for all callers here that have nothing else to wait for. */
+  async function solo(
+    order: Order,
+    load: Loader<unknown>,
+    signal: AbortSignal | undefined,
+    reason: AloneReason,
+  ): Promise<unknown> {
     const open = solos.get(order.id)
-    const flight = open?.join() ?? solos.open(order.id, (own) => runAlone(instance, own, order, load, 'waitTimeout'))
+    const flight = open?.join() ?? solos.open(order.id, (opened) => runAlone(instance, opened, order, load, reason))
+    const opener = open === undefined
     const { waitTimeout: limit } = order.policy
-    // Waited for twice: from here on everybody is on its own.
-    const onLimit = async (): Promise<Result> => ({ type: 'alone' })
-    return flight.wait({ signal, limit, onLimit, opener: open === undefined })
+    try {
+      // Waited for twice: after that everybody is on its own.
+      const onLimit = async (): Promise<Result> => ({ type: 'alone', reason: 'waitTimeout' })
+      const result = await flight.wait({ signal, limit, onLimit, opener })
+      if (result.type === 'value' && (opener || !result.once)) return result.value
+    } catch (error) {
+      if (opener || !isAbort(error) || signal?.aborted) throw error
+    }
+    return own(order, load, signal)
+  }
+
+  /** The loader, for this caller only. */
+  function own(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): unknown {
+    return load({ signal: signal ?? new AbortController().signal, key: order.key })
   }
 
   return {
     async ask(order, load, signal) {
       signal?.throwIfAborted()
-      if (!enabled(order)) return load({ signal: signal ?? new AbortController().signal, key: order.key })
+      if (!enabled(order)) return own(order, load, signal)
       if (!getOrSetChannel.hasSubscribers) return answer(order, load, signal)
       const { namespace } = settings
       const trace: TraceMessage = { namespace, instanceId: instance.instanceId, key: order.id }
@@ -108,23 +152,36 @@ export function createCalls(instance: Instance): Calls {
       if (!enabled(order)) return { role: 'alone' }
       for (;;) {
         let hand!: (claim: LeaderClaim) => void
+        let here = true
         const handed = new Promise<LeaderClaim>((resolve) => {
           hand = resolve
         })
-        const seat = board(order, claiming(instance, order, hand))
-        const result = resultOf(seat, order, signal, async () => ({ type: 'alone' }))
-        const claimed = await Promise.race([handed, result])
-        if ('role' in claimed) {
-          result.catch(() => undefined) // the end of the flight is the claimer's own doing from here on
-          return claimed
+        const plan = claiming(instance, order, (claim) => {
+          hand(claim)
+          return here
+        })
+        const seat = await approach(order, plan)
+        if (seat.type === 'hit') return { role: 'hit', value: seat.value }
+        const result = resultOf(seat, order, signal)
+        // What comes of the flight after the lease was handed out is the claimer's own doing.
+        result.catch(() => undefined)
+        let claimed: LeaderClaim | Result
+        try {
+          claimed = await Promise.race([handed, result])
+        } finally {
+          here = false
         }
+        if ('role' in claimed) return claimed
         if (claimed.type === 'value' && !claimed.once) return { role: 'hit', value: claimed.value }
         if (claimed.type !== 'again') return { role: 'alone' }
       }
     },
 
+    look: looks.at,
+
     detach(ids) {
       for (const id of ids) {
+        looks.detach(id)
         flights.detach(id)
         forced.detach(id)
         solos.detach(id)

@@ -33,14 +33,18 @@ export interface LeaderClaim<V = unknown> {
 
 export type PublishOptions<V = unknown> = Pick<CallOptions<V>, 'ttl' | 'shouldCache' | 'codec'>
 
-/** The plan of `claim`: hand the lease to the claimer, and settle the flight with what it does with it. */
-export function claiming(instance: Instance, order: Order, hand: (claim: LeaderClaim) => void): Plan {
+/** The plan of `claim`: hand the lease to the claimer, if it still waits, and settle the flight with what it does with it. */
+export function claiming(instance: Instance, order: Order, hand: (claim: LeaderClaim) => boolean): Plan {
   return {
     lead: (flight, lease) =>
       new Promise((resolve, reject) => {
-        hand(leaderClaim(instance, order, flight, lease, resolve, reject))
+        if (hand(leaderClaim(instance, order, flight, lease, resolve, reject))) return
+        // The claimer has left, others wait: one of those must lead.
+        flight.detach()
+        void lease.release('abandoned')
+        resolve({ type: 'again' })
       }),
-    alone: async () => ({ type: 'alone' }),
+    alone: async (_flight, reason) => ({ type: 'alone', reason }),
   }
 }
 
@@ -69,7 +73,9 @@ function leaderClaim(
       const made = endingOf(instance, { id, key, token: lease.token, value, policy })
       const ending = made instanceof Promise ? await made : made
       const ended = lease.publish(ending)
-      resolve(ending.type === 'alone' ? { type: 'alone' } : { type: 'value', value, once: false })
+      resolve(
+        ending.type === 'alone' ? { type: 'alone', reason: 'unshareable' } : { type: 'value', value, once: false },
+      )
       const told = await ended
       return told?.type === 'ok' && ending.type !== 'alone'
     },

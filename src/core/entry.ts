@@ -80,7 +80,7 @@ export function decodeEntry(bytes: Bytes): Entry | undefined {
   const extensionStart = codecEnd + 20
   if (extensionStart > buffer.length) return undefined
 
-  const stamp = stampOf(buffer)
+  const stamp = buffer.toString('latin1', 4, MARK_BYTES)
   const codec = buffer.toString('latin1', MARK_BYTES + 1, codecEnd)
   const createdAt = buffer.readDoubleBE(codecEnd)
   const ttl = buffer.readDoubleBE(codecEnd + 8)
@@ -101,9 +101,14 @@ export function markOf(bytes: Bytes): Bytes {
   return bytes.subarray(0, MARK_BYTES)
 }
 
-/** The stamp of an entry whose bytes are ours, as the store's scripts see it: without looking at the rest. */
-export function stampOf(bytes: Bytes): string {
-  return asBuffer(bytes).toString('latin1', 4, MARK_BYTES)
+/** Whether an entry of ours with this stamp is there: as the store's scripts see it, without a look at the rest. */
+export function hasStamp(bytes: Bytes, stamp: string): boolean {
+  const buffer = asBuffer(bytes)
+  return (
+    buffer.length >= MARK_BYTES &&
+    buffer.readUInt32BE(0) === MAGIC &&
+    buffer.toString('latin1', 4, MARK_BYTES) === stamp
+  )
 }
 
 /** `atc1` */

@@ -1,4 +1,5 @@
 import { onAbort } from './abort.ts'
+import type { AloneReason } from './events.ts'
 
 /** What a flight came to, for its callers in this instance. */
 export type Result =
@@ -6,8 +7,8 @@ export type Result =
   | { readonly type: 'value'; readonly value: unknown; readonly once: boolean }
   /** Nothing came of it, and that says nothing about the next: make another trip. */
   | { readonly type: 'again' }
-  /** It may not be shared, not even here: every caller but the one who ran it runs its own loader. */
-  | { readonly type: 'alone' }
+  /** There is nothing to share, not even here: those who wait run their loader without a flight in the store. */
+  | { readonly type: 'alone'; readonly reason: AloneReason }
 
 /** One caller of a flight. */
 export interface Caller {
@@ -23,8 +24,6 @@ export interface Caller {
 /** One computation for one key in this instance, which all callers of the key share. */
 export interface Flight {
   readonly id: string
-  /** What the first look into the store found; `undefined` for nothing: then `wait`. Never rejects. */
-  readonly looked: Promise<Result | undefined>
   /** Aborted when nobody waits any more. */
   readonly signal: AbortSignal
   /** How many wait here. */
@@ -33,8 +32,6 @@ export interface Flight {
   join(): Flight
   /** Waits for the result, at most until the caller's signal or limit, which count it out. */
   wait(caller: Caller): Promise<Result>
-  /** From the trip: the first look found nothing. */
-  missed(): void
   /** From the trip: the loader runs here from now on; `abandoned` is called instead of the abort when all callers left. */
   leads(abandoned?: () => void): void
   /** From the trip, when nobody waits elsewhere either. */
@@ -61,10 +58,6 @@ export function createFlights(): Flights {
 
   function open(id: string, trip: (flight: Flight) => Promise<Result>): Flight {
     const controller = new AbortController()
-    let look!: (found: Result | undefined) => void
-    const looked = new Promise<Result | undefined>((resolve) => {
-      look = resolve
-    })
     let callers = 1
     let leading = false
     let abandoned = () => flight.abort()
@@ -77,7 +70,6 @@ export function createFlights(): Flights {
 
     const flight: Flight = {
       id,
-      looked,
       signal: controller.signal,
       get callers() {
         return callers
@@ -89,18 +81,23 @@ export function createFlights(): Flights {
       wait: (caller) =>
         new Promise((resolve, reject) => {
           const { signal, limit, onLimit, opener } = caller
+          /** What comes of the flight is not this caller's any more, nor is the abort that its leaving may cause. */
+          let gone = false
           const settled = () => {
             clearTimeout(timer)
             forget?.()
           }
-          const aborted = () => {
+          const go = () => {
+            gone = true
             settled()
             leave()
+          }
+          const aborted = () => {
+            go()
             reject(signal?.reason)
           }
           const overdue = () => {
-            settled()
-            leave()
+            go()
             onLimit().then(resolve, reject)
           }
           if (signal?.aborted) {
@@ -114,15 +111,14 @@ export function createFlights(): Flights {
           result.then(
             (value) => {
               settled()
-              resolve(value)
+              if (!gone) resolve(value)
             },
             (error) => {
               settled()
-              reject(error)
+              if (!gone) reject(error)
             },
           )
         }),
-      missed: () => look(undefined),
       leads(instead) {
         leading = true
         clearTimeout(openersTimer)
@@ -139,8 +135,7 @@ export function createFlights(): Flights {
     }
     flights.set(id, flight)
     const result = trip(flight).finally(flight.detach)
-    // Who waits for the result gets its error; nobody may be left to.
-    result.then(look, () => look(undefined))
+    result.catch(() => undefined) // told to those who wait; nobody may be left to
     return flight
   }
 

@@ -1,11 +1,11 @@
-import { stampOf } from './entry.ts'
+import { hasStamp } from './entry.ts'
 import { decodeError } from './errors.ts'
 import type { AloneReason } from './events.ts'
 import type { Waited, Waiter } from './inbox.ts'
 import { type Instance, newToken } from './instance.ts'
 import { decode, type Found, lookup } from './lookup.ts'
 import type { Policy } from './options.ts'
-import type { Claim, Outcome, Seen } from './store.ts'
+import type { ClaimReply, Outcome, Seen } from './store.ts'
 
 /** What came of claiming a key. */
 export type Claimed =
@@ -70,7 +70,7 @@ async function claimOnce(instance: Instance, claimer: Claimer, trail: Trail): Pr
   const { id } = claimer
   const token = newToken()
   const waiter = instance.inbox.expect(id)
-  let reply: Claim
+  let reply: ClaimReply
   try {
     reply = await send(instance, claimer, trail, token)
   } catch {
@@ -102,7 +102,7 @@ async function claimOnce(instance: Instance, claimer: Claimer, trail: Trail): Pr
   }
 }
 
-function send(instance: Instance, claimer: Claimer, trail: Trail, token: string): Promise<Claim> {
+function send(instance: Instance, claimer: Claimer, trail: Trail, token: string): Promise<ClaimReply> {
   const { breaker, session } = instance
   const { id, policy } = claimer
   return breaker.run(
@@ -147,7 +147,7 @@ async function follow(
   trail.lapsed = waited.type === 'lapsed' && limit === lease
   switch (waited.type) {
     case 'lapsed':
-    case 'confirmed':
+    case 'inbox':
       return undefined
     case 'stopped':
       claimer.signal.throwIfAborted()
@@ -221,5 +221,5 @@ async function takeStored(instance: Instance, claimer: Claimer, trail: Trail): P
 }
 
 function isMarkOf(seen: Seen, stamp: string): boolean {
-  return typeof seen !== 'string' && stampOf(seen) === stamp
+  return typeof seen !== 'string' && hasStamp(seen, stamp)
 }

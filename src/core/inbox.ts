@@ -1,7 +1,7 @@
 import type { Message, Outcome } from './store.ts'
 
-/** What ended a wait: the flight's outcome; its lease; the inbox, back after a break; or whoever gave up waiting. */
-export type Waited = Outcome | { readonly type: 'lapsed' | 'confirmed' | 'stopped' }
+/** What ended a wait: the flight's outcome; its lease; the inbox, lost or back; or whoever gave up waiting. */
+export type Waited = Outcome | { readonly type: 'lapsed' | 'inbox' | 'stopped' }
 
 /** One wait for the end of somebody else's flight. */
 export interface Waiter {
@@ -29,12 +29,12 @@ export function createInbox(): Inbox {
       return confirmed
     },
     set confirmed(now) {
-      const back = now && !confirmed
+      if (confirmed === now) return
       confirmed = now
-      // What was published while nobody listened is lost: whoever waits looks again.
-      if (back)
-        for (const waiters of [...expected.values()])
-          for (const waiter of [...waiters]) waiter.finish({ type: 'confirmed' })
+      // From now on messages may be lost, or those of before may have been: whoever waits claims again, and polls then or
+      // does not. So does who has no reply to its claim yet: it may have run on the other side of the change.
+      const waiting = [...expected.values()].flatMap((waiters) => [...waiters])
+      for (const waiter of waiting) waiter.finish({ type: 'inbox' })
     },
 
     expect(id) {
@@ -52,7 +52,6 @@ export function createInbox(): Inbox {
           else if (message.token === token) waiter.finish(message.outcome)
         },
         finish(waited: Waited): void {
-          // Also before the reply: the claim may have run before the break that a `confirmed` ends.
           done ??= waited
           clearTimeout(timer)
           early = []

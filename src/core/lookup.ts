@@ -1,6 +1,7 @@
 import type { Bytes } from './codec.ts'
 import { decodeEntry, type Entry, markOf } from './entry.ts'
 import { messageOf } from './errors.ts'
+import { freeze } from './freeze.ts'
 import type { Instance } from './instance.ts'
 import type { Seen } from './store.ts'
 
@@ -8,6 +9,47 @@ import type { Seen } from './store.ts'
 export type Found =
   | { readonly type: 'value'; readonly value: unknown; readonly entry: Entry }
   | { readonly type: 'nothing'; readonly seen: Exclude<Seen, 'any'> }
+
+/** What a look found, or why it could not be done; and how long it took, in ms. */
+export type Look = { readonly found: Found | 'fault'; readonly duration: number }
+
+/** Shares one read among all who look at an id in the same moment. */
+export interface Looks {
+  /** Never rejects. */
+  at(id: string): Promise<Look>
+  /** Who looks from now on must not get what was read before. */
+  detach(id: string): void
+}
+
+export function createLooks(instance: Instance): Looks {
+  const looks = new Map<string, Promise<Look>>()
+
+  async function start(id: string, done: () => void): Promise<Look> {
+    const startedAt = performance.now()
+    let found: Look['found']
+    try {
+      found = await lookup(instance, id)
+      if (found.type === 'value') freeze(found.value)
+    } catch {
+      found = 'fault' // the breaker told why
+    }
+    done()
+    return { found, duration: performance.now() - startedAt }
+  }
+
+  return {
+    at(id) {
+      const shared = looks.get(id)
+      if (shared !== undefined) return shared
+      const look: Promise<Look> = start(id, () => {
+        if (looks.get(id) === look) looks.delete(id)
+      })
+      looks.set(id, look)
+      return look
+    },
+    detach: (id) => void looks.delete(id),
+  }
+}
 
 const NOTHING: Found = { type: 'nothing', seen: 'none' }
 

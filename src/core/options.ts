@@ -18,7 +18,7 @@ export interface CallOptions<V = unknown> {
   leaseTtl?: number | undefined
   /** ms, from `leaseTtl` to below one day. A loader that runs longer loses its lease. Default: 10 × `leaseTtl`. */
   maxFlightTime?: number | undefined
-  /** ms, greater than 0, or `Infinity`: how long a caller waits for a value that another computes. Default: `maxFlightTime`. */
+  /** ms, greater than 0, or `Infinity`: how long a caller waits for a value that another computes. Default: 2 × `maxFlightTime`. */
   waitTimeout?: number | undefined
   /** What a caller does after `waitTimeout`: run its own loader (`'load'`), or throw a `WaitTimeoutError`. Default: `'load'`. */
   onWaitTimeout?: 'load' | 'throw' | undefined
@@ -35,7 +35,10 @@ export interface CallOptions<V = unknown> {
 export interface RequestOptions {
   /** Ends the wait of this caller, and of no other. */
   signal?: AbortSignal | undefined
-  /** Compute anew: neither an entry nor a computation that this instance began for others is good enough. */
+  /**
+   * Compute anew: what is stored is not good enough, nor what this instance reads for others. A computation that is
+   * under way, here or in another instance, is; who needs one that begins after the call invalidates first.
+   */
   forceRefresh?: boolean | undefined
 }
 
@@ -168,7 +171,8 @@ function resolvePolicy(said: CallOptions<never>): Policy {
       `maxFlightTime must be at least leaseTtl (${leaseTtl} ms) and below one day (${DAY} ms), got ${show(maxFlightTime)}`,
     )
   }
-  const waitTimeout = said.waitTimeout ?? maxFlightTime
+  // The longest flight of a leader that hangs, and that of whoever takes over from it.
+  const waitTimeout = said.waitTimeout ?? 2 * maxFlightTime
   if (!(typeof waitTimeout === 'number' && waitTimeout > 0)) {
     throw new RangeError(`waitTimeout must be greater than 0 (ms) or Infinity, got ${show(waitTimeout)}`)
   }

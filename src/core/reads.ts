@@ -1,7 +1,7 @@
 import type { Entry } from './entry.ts'
 import { freeze } from './freeze.ts'
 import type { Instance } from './instance.ts'
-import { decode, type Found, lookup } from './lookup.ts'
+import { decode, type Found, type Look } from './lookup.ts'
 
 /** An entry as `cache.entry` shows it. */
 export interface CacheEntry<V = unknown> {
@@ -12,16 +12,11 @@ export interface CacheEntry<V = unknown> {
   readonly age: number
 }
 
-/** The value that is stored; `undefined` for none, and where the store can't be asked. */
-export async function readOne(instance: Instance, id: string): Promise<(Found & { type: 'value' }) | undefined> {
-  if (instance.closed) return undefined
-  try {
-    const found = await lookup(instance, id)
-    instance.events.emit({ type: found.type === 'value' ? 'hit' : 'miss', key: id })
-    return found.type === 'value' ? found : undefined
-  } catch {
-    return undefined // the breaker told why
-  }
+/** What a look found, if it is a value. */
+export function hitOf(instance: Instance, id: string, { found }: Look): (Found & { type: 'value' }) | undefined {
+  if (found === 'fault') return undefined
+  instance.events.emit({ type: found.type === 'value' ? 'hit' : 'miss', key: id })
+  return found.type === 'value' ? found : undefined
 }
 
 /** The values that are stored, in order. */
@@ -50,5 +45,5 @@ export function entryOf<V>(
   const { createdAt, ttl } = found.entry
   // Clocks of two servers may differ by a little: nothing is younger than now.
   const age = Math.max(0, instance.session.now() - createdAt)
-  return { value: freeze(found.value) as V, ttl: Math.max(0, ttl - age), age }
+  return { value: found.value as V, ttl: Math.max(0, ttl - age), age }
 }

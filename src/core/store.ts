@@ -86,7 +86,7 @@ export interface ClaimRequest {
 }
 
 /** What a claim found: an entry unlike the one seen, no flight (now it is the claimer's), or somebody's flight. */
-export type Claim =
+export type ClaimReply =
   | { readonly type: 'hit' }
   | { readonly type: 'lead'; readonly present: Bytes | 'none' }
   | {
@@ -128,7 +128,7 @@ export interface Session {
    * In one step: an entry that is not `seen` → `hit`; no flight, or one with this very token → it is this token's,
    * `lead`; another flight → this instance is registered with it, `wait`. It must work where memory is full.
    */
-  claim(id: string, request: ClaimRequest): Promise<Claim>
+  claim(id: string, request: ClaimRequest): Promise<ClaimReply>
   /** Sets the lease anew if the flight is still this token's. How many instances wait, or `'lost'`. */
   renew(id: string, token: string, lease: number): Promise<number | 'lost'>
   /**

@@ -6,10 +6,9 @@ import { freeze } from './freeze.ts'
 import type { Instance } from './instance.ts'
 import type { Key } from './key.ts'
 import { holdLease, type Lease } from './leader.ts'
-import { type Found, lookup } from './lookup.ts'
+import type { Look } from './lookup.ts'
 import type { Policy } from './options.ts'
 import { endingOf } from './publication.ts'
-import type { Seen } from './store.ts'
 
 /** What a loader gets. */
 export interface LoadContext {
@@ -34,35 +33,20 @@ export interface Plan {
   alone(flight: Flight, reason: AloneReason): Promise<Result>
 }
 
-/** One trip to the store, for all callers of a flight: read, then claim, then what the plan says. */
-export async function travel(instance: Instance, flight: Flight, order: Order, plan: Plan): Promise<Result> {
-  const { id, policy, forced } = order
-  const { events } = instance
-  const { commandTimeout } = instance.settings
-  const alone = (reason: AloneReason) => {
-    flight.missed()
-    return plan.alone(flight, instance.closed ? 'closed' : reason)
-  }
-  if (instance.closed) return alone('closed')
-  const startedAt = performance.now()
-  let seen: Seen = 'any'
-  if (!forced) {
-    let found: Found
-    try {
-      found = await lookup(instance, id)
-    } catch {
-      return alone('store') // the breaker told why
-    }
-    if (found.type === 'value') {
-      events.emit({ type: 'hit', key: id })
-      return shared(found.value)
-    }
-    events.emit({ type: 'miss', key: id })
-    seen = found.seen
-  }
-  flight.missed()
-  // Reading and claiming together delay the loader by one command budget at most.
-  const timeout = Math.max(1, commandTimeout - (performance.now() - startedAt))
+/** The trip of a flight: claim, then what the plan says. `look` is what was found before; none for a forced refresh. */
+export async function travel(
+  instance: Instance,
+  flight: Flight,
+  order: Order,
+  plan: Plan,
+  look: Look | undefined,
+): Promise<Result> {
+  const { id, policy } = order
+  if (instance.closed) return plan.alone(flight, 'closed')
+  if (look?.found === 'fault') return plan.alone(flight, 'store')
+  // Looking and claiming together delay the loader by one command budget at most.
+  const timeout = Math.max(1, instance.settings.commandTimeout - (look?.duration ?? 0))
+  const seen = look?.found.type === 'nothing' ? look.found.seen : 'any'
   const claimed = await claim(instance, { id, policy, seen, signal: flight.signal, timeout })
   switch (claimed.role) {
     case 'hit':
@@ -81,7 +65,7 @@ export async function travel(instance: Instance, flight: Flight, order: Order, p
       return plan.lead(flight, lease)
     }
     case 'alone':
-      return alone(claimed.reason)
+      return plan.alone(flight, claimed.reason)
     default:
       return claimed satisfies never
   }

@@ -1,8 +1,19 @@
 import { LRUCache } from 'lru-cache'
 import type { Bytes } from '../core/codec.ts'
-import { markOf, stampOf } from '../core/entry.ts'
+import { hasStamp, markOf } from '../core/entry.ts'
 import { StoreError } from '../core/errors.ts'
-import type { Claim, Ended, Ending, Link, Notice, Outcome, Seen, Session, Store, StoreEvent } from '../core/store.ts'
+import type {
+  ClaimReply,
+  Ended,
+  Ending,
+  Link,
+  Notice,
+  Outcome,
+  Seen,
+  Session,
+  Store,
+  StoreEvent,
+} from '../core/store.ts'
 
 export interface MemoryStoreOptions {
   /** The least recently used entries go first. Default: 10,000. */
@@ -33,7 +44,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
   const entries = new LRUCache<string, Bytes>({
     max: maxEntries,
     maxSize: maxBytes,
-    sizeCalculation: (entry, place) => entry.byteLength + place.length,
+    sizeCalculation: sizeOf,
     // Read anew each time, so that the clock of tests counts; and no timer of lru-cache's own.
     perf: { now: () => performance.now() },
     ttlResolution: 0,
@@ -48,7 +59,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     links.set(namespace, peers.set(instanceId, link))
     let closed = false
 
-    const placeOf = (id: string) => `${namespace}:${id}`
+    /** Of one namespace only: namespaces have no white space. */
+    const placeOf = (id: string) => `${namespace} ${id}`
 
     /** From another turn, as from a network: never inside the call that caused it. */
     function tell(receiver: string, event: StoreEvent): void {
@@ -70,10 +82,11 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
       for (const waiter of flight.waiters) tell(waiter, { type: 'message', message })
     }
 
-    /** Whether it was stored: what is larger than the whole store is not. */
+    /** Whether it was stored: what is larger than the whole store is not, and the entry before it stays. */
     function store(place: string, entry: Bytes, ttl: number): boolean {
+      if (sizeOf(entry, place) > maxBytes) return false
       entries.set(place, entry, { ttl: ttl === Number.POSITIVE_INFINITY ? 0 : Math.max(1, Math.ceil(ttl)) })
-      return entries.peek(place) === entry
+      return true
     }
 
     const steps = {
@@ -81,7 +94,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
 
       readMany: (ids: readonly string[]) => ids.map(steps.read),
 
-      claim(id: string, { token, seen, lease }: { token: string; seen: Seen; lease: number }): Claim {
+      claim(id: string, { token, seen, lease }: { token: string; seen: Seen; lease: number }): ClaimReply {
         const place = placeOf(id)
         const entry = entries.peek(place)
         const present = entry === undefined ? 'none' : markOf(entry)
@@ -112,7 +125,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
         const flight = flightAt(place)
         if (flight?.leader !== token) {
           const entry = entries.peek(place)
-          return entry !== undefined && stampOf(entry) === token ? { type: 'ok', stored: true } : { type: 'fenced' }
+          return entry !== undefined && hasStamp(entry, token) ? { type: 'ok', stored: true } : { type: 'fenced' }
         }
         if (ending.type !== 'value') {
           finish(id, flight, ending.type === 'share' ? { type: 'value', entry: ending.entry } : ending)
@@ -120,13 +133,12 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
         }
         const stored = store(place, ending.entry, ending.ttl)
         finish(id, flight, { type: 'value', entry: ending.entry })
-        return stored ? { type: 'ok', stored } : { type: 'ok', stored, refused: 'larger than the memory store' }
+        return stored ? { type: 'ok', stored } : { type: 'ok', stored, refused: TOO_LARGE }
       },
 
       set(id: string, entry: Bytes, ttl: number): void {
         const place = placeOf(id)
-        if (entry.byteLength + place.length > maxBytes) throw new StoreError('REFUSED', 'larger than the memory store')
-        store(place, entry, ttl)
+        if (!store(place, entry, ttl)) throw new StoreError('REFUSED', TOO_LARGE)
         finish(id, flightAt(place), { type: 'value', entry })
       },
 
@@ -162,7 +174,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
       async close() {
         closed = true
         peers.delete(instanceId)
-        if (peers.size === 0) links.delete(namespace)
+        // Closed twice: by the second time others may have a new map of peers.
+        if (peers.size === 0 && links.get(namespace) === peers) links.delete(namespace)
       },
     }
   }
@@ -170,7 +183,13 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
   return { name: 'memory', open }
 }
 
-/** So many flights are looked at with each new one, the oldest first. */
+const TOO_LARGE = 'larger than the memory store'
+
+function sizeOf(entry: Bytes, place: string): number {
+  return entry.byteLength + Buffer.byteLength(place)
+}
+
+/** So many flights are looked at with each new one, those first that were not for longest. */
 const PRUNED_AT_ONCE = 10
 
 /** Flights whose leader died and whom nobody asks for again would stay for ever. */
@@ -179,7 +198,8 @@ function prune(flights: Map<string, Flight>): void {
   let looked = 0
   for (const [place, flight] of flights) {
     if (looked++ === PRUNED_AT_ONCE) return
-    if (flight.leaseEndsAt <= now) flights.delete(place)
+    flights.delete(place)
+    if (flight.leaseEndsAt > now) flights.set(place, flight)
   }
 }
 

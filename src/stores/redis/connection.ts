@@ -14,8 +14,8 @@ export interface RedisClient {
 /** One connection of a cache's own. */
 export interface Connection {
   readonly client: Redis
-  /** Resolves when it is connected for the first time; rejects when it is closed before. */
-  readonly connected: Promise<void>
+  /** Resolves when it was connected once; rejects with `CLOSED` when it is closed. */
+  connected(): Promise<void>
   /** Sends a command now, or, before the first connection, within `commandTimeout`; faults become a `StoreError`. */
   send<T>(command: () => Promise<T>): Promise<T>
   close(): Promise<void>
@@ -30,7 +30,8 @@ export interface ConnectionListener {
 /** ms between two attempts to connect: at first, and at most. */
 const FIRST_RETRY = 50
 const LAST_RETRY = 1000
-/** ms that closing may take before the socket is destroyed. */
+/** ms after which a socket is destroyed that the server does not end; and after which nobody waits for that any more. */
+const DESTROY_AFTER = 100
 const CLOSE_LIMIT = 500
 
 /**
@@ -48,34 +49,44 @@ const OWN_OPTIONS = {
   keyPrefix: '',
   readOnly: false,
   monitor: false,
+  disconnectTimeout: DESTROY_AFTER,
   stringNumbers: false,
   // Never give up; apart by chance, so that a thousand instances do not come back in one moment.
   retryStrategy: (attempt: number) => Math.min(FIRST_RETRY * attempt, LAST_RETRY) * (0.75 + Math.random() / 2),
 } as const satisfies RedisOptions
 
-/** The ioredis `keyPrefix` of the source: ours to put in front of keys and channels, which scripts make too. */
-export function prefixOf(source: RedisSource): string {
-  const options = typeof source === 'string' ? undefined : isClient(source) ? source.options : source
-  const prefix = (options as RedisOptions | undefined)?.keyPrefix ?? ''
-  if (/[{}]/.test(prefix)) throw new RangeError(`keyPrefix must not have braces, got ${JSON.stringify(prefix)}`)
-  return prefix
-}
-
-/** @throws TypeError for what is neither a URL, nor options, nor a client of a single server */
-export function checkSource(source: RedisSource): void {
+/**
+ * The client to duplicate: the one given, or one that is made of a URL or of options and never connects.
+ *
+ * @throws TypeError or RangeError for what is neither a URL, nor options, nor a client of a single server
+ */
+export function clientOf(source: RedisSource): RedisClient {
   if (typeof source === 'string') {
     if (!/^(?:rediss?:\/\/|unix:\/\/|\/)/.test(source)) {
       throw new TypeError(`redisStore takes a URL such as redis://localhost:6379, got ${JSON.stringify(source)}`)
     }
-  } else if (typeof source !== 'object' || source === null) {
-    throw new TypeError('redisStore takes a URL, ioredis options, or an ioredis client')
-  } else if ((source as { isCluster?: unknown }).isCluster === true) {
+    return new Redis(source, { lazyConnect: true })
+  }
+  if (typeof source !== 'object' || source === null || Array.isArray(source)) {
+    throw new TypeError('redisStore takes a URL, ioredis options, or an ioredis client of a single server')
+  }
+  if ((source as { isCluster?: unknown }).isCluster === true) {
     throw new TypeError('redisStore does not know Redis Cluster: give it a client of a single server or of Sentinel')
   }
+  if (isClient(source)) return source
+  if ('duplicate' in source) throw new TypeError('redisStore takes clients of ioredis, of no other library')
+  return new Redis({ ...(source as object), lazyConnect: true })
 }
 
-export function connect(source: RedisSource, commandTimeout: number, listener: ConnectionListener): Connection {
-  const client = clientOf(source)
+/** The ioredis `keyPrefix`: ours to put in front of keys and of channels, whose names scripts make too. */
+export function prefixOf(client: RedisClient): string {
+  const { keyPrefix = '' } = client.options as RedisOptions
+  if (/[{}]/.test(keyPrefix)) throw new RangeError(`keyPrefix must not have braces, got ${JSON.stringify(keyPrefix)}`)
+  return keyPrefix
+}
+
+export function connect(source: RedisClient, commandTimeout: number, listener: ConnectionListener): Connection {
+  const client = duplicateOf(source)
   let closed = false
   let everUp = false
   let up!: () => void
@@ -110,7 +121,10 @@ export function connect(source: RedisSource, commandTimeout: number, listener: C
 
   return {
     client,
-    connected,
+    async connected() {
+      if (closed) throw new StoreError('CLOSED', 'the cache was closed')
+      await connected
+    },
     async send(command) {
       if (closed) throw new StoreError('CLOSED', 'the cache was closed')
       if (!everUp) await firstConnection()
@@ -124,7 +138,9 @@ export function connect(source: RedisSource, commandTimeout: number, listener: C
     async close() {
       closed = true
       never(new StoreError('CLOSED', 'the cache was closed'))
-      if (client.status === 'end' || client.status === 'wait') return
+      const { status } = client
+      if (status === 'end' || status === 'wait') return
+      if (status === 'close' || status === 'reconnecting') return client.disconnect() // between two attempts: nothing is open
       const limit = new AbortController()
       const ended = new Promise<void>((resolve) => client.once('end', () => resolve()))
       client.disconnect()
@@ -134,11 +150,9 @@ export function connect(source: RedisSource, commandTimeout: number, listener: C
   }
 }
 
-function clientOf(source: RedisSource): Redis {
-  if (typeof source === 'string') return new Redis(source, OWN_OPTIONS)
-  if (!isClient(source)) return new Redis({ ...(source as object), ...OWN_OPTIONS })
-  const { reconnectOnError } = source.options as RedisOptions
-  return source.duplicate({
+function duplicateOf(client: RedisClient): Redis {
+  const { reconnectOnError } = client.options as RedisOptions
+  return client.duplicate({
     ...OWN_OPTIONS,
     // Its 2 asks for the command to be resent.
     ...(reconnectOnError ? { reconnectOnError: (error: Error) => Boolean(reconnectOnError(error)) } : {}),
@@ -146,7 +160,8 @@ function clientOf(source: RedisSource): Redis {
 }
 
 function isClient(source: RedisOptions | RedisClient): source is RedisClient {
-  return typeof (source as Partial<RedisClient>).duplicate === 'function'
+  const { duplicate, defineCommand } = source as { duplicate?: unknown; defineCommand?: unknown }
+  return typeof duplicate === 'function' && typeof defineCommand === 'function'
 }
 
 function unreachable(message: string, options?: ErrorOptions): StoreError {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { Bytes } from '../../core/codec.ts'
 import { TOKEN_LENGTH } from '../../core/entry.ts'
 import type { Message, Notice, Outcome } from '../../core/store.ts'
@@ -10,6 +11,8 @@ export const AGAIN = 'A'
 export const ALONE = 'O'
 
 const NONE = Buffer.alloc(0)
+/** Of an id, in bytes. */
+const LENGTH = /^(?:0|[1-9]\d{0,2})$/
 
 /** A message as the `end` script builds it: outcome, token, byte length of the id, `:`, id, body. */
 export function encodeMessage(letter: string, token: string, id: string, body: Bytes = NONE): Buffer {
@@ -21,9 +24,12 @@ export function decodeMessage(bytes: Buffer): Message | undefined {
   const digits = 1 + TOKEN_LENGTH
   const colon = bytes.indexOf(':', digits, 'latin1')
   if (colon <= digits || colon > digits + 4) return undefined
+  const length = bytes.toString('latin1', digits, colon)
+  if (!LENGTH.test(length)) return undefined
   const start = colon + 1
-  const end = start + Number(bytes.toString('latin1', digits, colon))
-  if (!(end <= bytes.length)) return undefined
+  const end = start + Number(length)
+  if (end > bytes.length) return undefined
+  if (!isUtf8(bytes.subarray(start, end))) return undefined
   const outcome = decodeOutcome(bytes.toString('latin1', 0, 1), bytes.subarray(end))
   if (outcome === undefined) return undefined
   return { id: bytes.toString('utf8', start, end), token: bytes.toString('latin1', 1, digits), outcome }
@@ -34,13 +40,13 @@ function decodeOutcome(letter: string, body: Bytes): Outcome | undefined {
     case VALUE:
       return { type: 'value', entry: body }
     case READY:
-      return { type: 'ready' }
+      return body.length === 0 ? { type: 'ready' } : undefined
     case ERROR:
       return { type: 'error', error: body }
     case AGAIN:
-      return { type: 'again' }
+      return body.length === 0 ? { type: 'again' } : undefined
     case ALONE:
-      return { type: 'alone' }
+      return body.length === 0 ? { type: 'alone' } : undefined
     default:
       return undefined
   }

@@ -35,11 +35,14 @@ if leader and leader ~= ARGV[1] then
   return {'WAIT', leader, tostring(left), present}
 end
 
--- A flight with this very token: the command ran before. Else what is left of a flight without a leader goes.
-if not leader then redis.call('DEL', KEYS[2]) end
-redis.call('HSET', KEYS[2], 'leader', ARGV[1])
-redis.call('PEXPIRE', KEYS[2], ARGV[2])
+-- Before anything is written: where TIME is not allowed no flight without a leader must be left.
 local time = redis.call('TIME')
+if not leader then
+  redis.call('DEL', KEYS[2])
+  redis.call('HSET', KEYS[2], 'leader', ARGV[1])
+end
+-- A flight with this very token: the command ran before.
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
 return {'LEAD', present, time[1], time[2]}
 `
 
@@ -69,7 +72,7 @@ local leader = redis.pcall('HGET', KEYS[2], 'leader')
 if type(leader) == 'table' then leader = false end -- a key of another type: left alone
 if ARGV[1] ~= '' and leader ~= ARGV[1] then
   -- Its own stamp on the entry: the command ran before, and only its reply was lost.
-  if redis.call('GETRANGE', KEYS[1], 0, ${MARK_BYTES - 1}) == 'atc1' .. ARGV[1] then return {'OK', '1', '', '', ''} end
+  if redis.pcall('GETRANGE', KEYS[1], 0, ${MARK_BYTES - 1}) == 'atc1' .. ARGV[1] then return {'OK', '1', '', '', ''} end
   return {'FENCED'}
 end
 

@@ -1,7 +1,7 @@
 import type { Bytes } from '../../core/codec.ts'
 import { StoreError } from '../../core/errors.ts'
-import type { Claim, Ended, Ending, Link, Notice, Seen, Session, Store } from '../../core/store.ts'
-import { checkSource, connect, prefixOf, type RedisSource } from './connection.ts'
+import type { ClaimReply, Ended, Ending, Link, Notice, Seen, Session, Store } from '../../core/store.ts'
+import { clientOf, connect, prefixOf, type RedisClient, type RedisSource } from './connection.ts'
 import { namesOf } from './keys.ts'
 import { AGAIN, ALONE, ERROR, encodeMessage, encodeNotice, VALUE } from './messages.ts'
 import { type EndArguments, scriptsOf } from './scripts.ts'
@@ -19,12 +19,12 @@ const LONGEST_TTL = 2 ** 53 / 1000
  * @throws TypeError or RangeError for what none of these is, and for a `keyPrefix` with braces
  */
 export function redisStore(source: RedisSource): Store {
-  checkSource(source)
-  const prefix = prefixOf(source)
-  return { name: 'redis', open: (link) => open(source, prefix, link) }
+  const client = clientOf(source)
+  const prefix = prefixOf(client)
+  return { name: 'redis', open: (link) => open(client, prefix, link) }
 }
 
-function open(source: RedisSource, prefix: string, link: Link): Session {
+function open(source: RedisClient, prefix: string, link: Link): Session {
   const { instanceId, commandTimeout } = link
   const names = namesOf(prefix + link.namespace)
   const inboxPrefix = names.inbox('')
@@ -75,7 +75,7 @@ function open(source: RedisSource, prefix: string, link: Link): Session {
 
   return {
     async ready() {
-      await Promise.all([commands.connected, subscription.confirmed])
+      await Promise.all([commands.connected(), subscription.confirmed()])
     },
 
     now: () => offset + performance.now(),
@@ -85,11 +85,12 @@ function open(source: RedisSource, prefix: string, link: Link): Session {
     },
 
     async readMany(ids) {
+      if (ids.length === 0) return []
       const all = await commands.send(() => client.mgetBuffer(ids.map(names.entry)))
       return all.map((bytes) => bytes ?? undefined)
     },
 
-    async claim(id, { token, seen, lease }): Promise<Claim> {
+    async claim(id, { token, seen, lease }): Promise<ClaimReply> {
       const reply = await commands.send(() =>
         scripts.claim(names.entry(id), names.flight(id), token, wholeMs(lease), instanceId, encodeSeen(seen)),
       )

@@ -1,13 +1,13 @@
 import { StoreError } from '../../core/errors.ts'
 import type { Link, StoreEvent } from '../../core/store.ts'
-import { connect, type RedisSource } from './connection.ts'
+import { connect, type RedisClient } from './connection.ts'
 import type { Names } from './keys.ts'
 import { decodeMessage, decodeNotice } from './messages.ts'
 
 /** The connection on which one cache hears its inbox and the bus. */
 export interface Subscription {
-  /** Resolves at the first confirmation; rejects when it is closed before. */
-  readonly confirmed: Promise<void>
+  /** Resolves when it was confirmed once; rejects with `CLOSED` when it is closed. */
+  confirmed(): Promise<void>
   close(): Promise<void>
 }
 
@@ -17,7 +17,7 @@ const SUBSCRIBE_AGAIN_AFTER = 5000
 /**
  * Subscribes at each connection by itself: what resubscribes in silence hides that messages were lost in between.
  */
-export function subscribe(source: RedisSource, names: Names, link: Link): Subscription {
+export function subscribe(source: RedisClient, names: Names, link: Link): Subscription {
   const inbox = names.inbox(link.instanceId)
   const fault = (error: unknown) => link.tell({ type: 'fault', error })
   let again: NodeJS.Timeout | undefined
@@ -59,10 +59,12 @@ export function subscribe(source: RedisSource, names: Names, link: Link): Subscr
   connection.client.on('messageBuffer', receive)
 
   confirmed.catch(() => undefined) // told to those who wait for it; nobody may
-  connection.connected.catch(never)
 
   return {
-    confirmed,
+    async confirmed() {
+      await connection.connected()
+      await confirmed
+    },
     close() {
       closed = true
       clearTimeout(again)
