@@ -4,7 +4,7 @@ import { type AloneReason, getOrSetChannel, type TraceMessage } from './events.t
 import { createFlights, type Flight, type Result } from './flight.ts'
 import type { Instance } from './instance.ts'
 import { createLooks, type Look } from './lookup.ts'
-import { type Loader, loading, type Order, type Plan, runAlone, travel } from './trip.ts'
+import { type Lead, type Loader, loading, type Order, runAlone, travel } from './trip.ts'
 
 /** The callers of one cache, and the flights they share. */
 export interface Calls {
@@ -51,7 +51,7 @@ export function createCalls(instance: Instance): Calls {
   }
 
   /** What is stored; or a place in the flight that will bring a value: one that is there, or a new one. */
-  async function approach(order: Order, plan: Plan): Promise<Hit | Seat> {
+  async function approach(order: Order, lead: Lead): Promise<Hit | Seat> {
     const { id } = order
     const table = order.forced ? forced : flights
     const blind = order.forced || instance.closed || table.get(id) !== undefined
@@ -60,31 +60,37 @@ export function createCalls(instance: Instance): Calls {
       events.emit({ type: 'hit', key: id })
       return { type: 'hit', value: look.found.value }
     }
-    const open = table.get(id)
+    // A loader that runs without a flight in the store is as good as one with: not a second one beside it.
+    const open = table.get(id) ?? solos.get(id)
     if (open !== undefined) {
       events.emit({ type: 'join', key: id })
       return { type: 'seat', flight: open.join(), opener: false }
     }
     if (look !== undefined && look.found !== 'fault') events.emit({ type: 'miss', key: id })
-    const flight = table.open(id, (opened) => travel(instance, opened, order, plan, look))
+    const flight = table.open(id, (opened) => travel(instance, opened, order, lead, look))
     return { type: 'seat', flight, opener: true }
   }
 
-  /** Waits for the flight's result, as far as this caller's signal and wait limit go. */
-  function resultOf({ flight, opener }: Seat, order: Order, signal: AbortSignal | undefined): Promise<Result> {
+  /** Waits for the flight's result, as far as this caller's signal and wait limit go; `late` is for after that. */
+  function resultOf(
+    { flight, opener }: Seat,
+    order: Order,
+    signal: AbortSignal | undefined,
+    late: () => Result = () => ({ type: 'alone', reason: 'waitTimeout' }),
+  ): Promise<Result> {
     const { waitTimeout: limit, onWaitTimeout: policy } = order.policy
     const onLimit = async (): Promise<Result> => {
       events.emit({ type: 'waitTimeout', key: order.id, policy })
       if (policy === 'throw') throw new WaitTimeoutError(order.id, limit)
-      return { type: 'alone', reason: 'waitTimeout' }
+      return late()
     }
     return flight.wait({ signal, limit, onLimit, opener })
   }
 
   async function answer(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): Promise<unknown> {
-    const plan = loading(instance, order, load)
+    const lead = loading(instance, order, load)
     for (;;) {
-      const seat = await approach(order, plan)
+      const seat = await approach(order, lead)
       if (seat.type === 'hit') {
         signal?.throwIfAborted()
         return seat.value
@@ -110,26 +116,33 @@ export function createCalls(instance: Instance): Calls {
     }
   }
 
-  /** The loader, without a flight in the store, once for all callers here that have nothing else to wait for. */
+  /**
+   * The loader, without a flight in the store: one at a time for all callers here that have nothing else to wait for.
+   * Who waits longer than its limit for somebody's loader sees to it that another one runs.
+   */
   async function solo(
     order: Order,
     load: Loader<unknown>,
     signal: AbortSignal | undefined,
     reason: AloneReason,
   ): Promise<unknown> {
-    const open = solos.get(order.id)
-    const flight = open?.join() ?? solos.open(order.id, (opened) => runAlone(instance, opened, order, load, reason))
-    const opener = open === undefined
-    const { waitTimeout: limit } = order.policy
-    try {
-      // Waited for twice: after that everybody is on its own.
-      const onLimit = async (): Promise<Result> => ({ type: 'alone', reason: 'waitTimeout' })
-      const result = await flight.wait({ signal, limit, onLimit, opener })
-      if (result.type === 'value' && (opener || !result.once)) return result.value
-    } catch (error) {
-      if (opener || !isAbort(error) || signal?.aborted) throw error
+    for (;;) {
+      const open = solos.get(order.id)
+      const flight = open?.join() ?? solos.open(order.id, (opened) => runAlone(instance, opened, order, load, reason))
+      const seat: Seat = { type: 'seat', flight, opener: open === undefined }
+      let result: Result
+      try {
+        result = await resultOf(seat, order, signal, () => {
+          flight.detach()
+          return { type: 'again' }
+        })
+      } catch (error) {
+        if (seat.opener || !isAbort(error) || signal?.aborted) throw error
+        continue
+      }
+      if (result.type !== 'value') continue
+      return seat.opener || !result.once ? result.value : own(order, load, signal)
     }
-    return own(order, load, signal)
   }
 
   /** The loader, for this caller only. */
@@ -156,11 +169,11 @@ export function createCalls(instance: Instance): Calls {
         const handed = new Promise<LeaderClaim>((resolve) => {
           hand = resolve
         })
-        const plan = claiming(instance, order, (claim) => {
+        const lead = claiming(instance, order, (claim) => {
           hand(claim)
           return here
         })
-        const seat = await approach(order, plan)
+        const seat = await approach(order, lead)
         if (seat.type === 'hit') return { role: 'hit', value: seat.value }
         const result = resultOf(seat, order, signal)
         // What comes of the flight after the lease was handed out is the claimer's own doing.

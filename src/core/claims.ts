@@ -3,7 +3,7 @@ import type { Instance } from './instance.ts'
 import type { Lease } from './leader.ts'
 import { type CallOptions, type Policy, resolveCall } from './options.ts'
 import { endingOf } from './publication.ts'
-import type { Order, Plan } from './trip.ts'
+import type { Lead, Order } from './trip.ts'
 
 /** What `cache.claim` came to. */
 export type Claim<V = unknown> =
@@ -33,19 +33,16 @@ export interface LeaderClaim<V = unknown> {
 
 export type PublishOptions<V = unknown> = Pick<CallOptions<V>, 'ttl' | 'shouldCache' | 'codec'>
 
-/** The plan of `claim`: hand the lease to the claimer, if it still waits, and settle the flight with what it does with it. */
-export function claiming(instance: Instance, order: Order, hand: (claim: LeaderClaim) => boolean): Plan {
-  return {
-    lead: (flight, lease) =>
-      new Promise((resolve, reject) => {
-        if (hand(leaderClaim(instance, order, flight, lease, resolve, reject))) return
-        // The claimer has left, others wait: one of those must lead.
-        flight.detach()
-        void lease.release('abandoned')
-        resolve({ type: 'again' })
-      }),
-    alone: async (_flight, reason) => ({ type: 'alone', reason }),
-  }
+/** How `claim` leads: it hands the lease to the claimer, if that still waits, whose doing settles the flight. */
+export function claiming(instance: Instance, order: Order, hand: (claim: LeaderClaim) => boolean): Lead {
+  return (flight, lease) =>
+    new Promise((resolve, reject) => {
+      if (hand(leaderClaim(instance, order, flight, lease, resolve, reject))) return
+      // The claimer has left, others wait: one of those must lead.
+      flight.detach()
+      void lease.release('abandoned')
+      resolve({ type: 'again' })
+    })
 }
 
 function leaderClaim(

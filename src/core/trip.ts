@@ -27,23 +27,20 @@ export interface Order {
   readonly forced: boolean
 }
 
-/** What a trip does where it finds no value: run a loader, or hand the lease to whoever claimed. */
-export interface Plan {
-  lead(flight: Flight, lease: Lease): Promise<Result>
-  alone(flight: Flight, reason: AloneReason): Promise<Result>
-}
+/** What a trip does with the lease it won: run a loader, or hand it to whoever claimed. */
+export type Lead = (flight: Flight, lease: Lease) => Promise<Result>
 
-/** The trip of a flight: claim, then what the plan says. `look` is what was found before; none for a forced refresh. */
+/** The trip of a flight: claim, and lead where the claim is won. `look` is what was found before; none for a forced refresh. */
 export async function travel(
   instance: Instance,
   flight: Flight,
   order: Order,
-  plan: Plan,
+  lead: Lead,
   look: Look | undefined,
 ): Promise<Result> {
   const { id, policy } = order
-  if (instance.closed) return plan.alone(flight, 'closed')
-  if (look?.found === 'fault') return plan.alone(flight, 'store')
+  if (instance.closed) return { type: 'alone', reason: 'closed' }
+  if (look?.found === 'fault') return { type: 'alone', reason: 'store' }
   // Looking and claiming together delay the loader by one command budget at most.
   const timeout = Math.max(1, instance.settings.commandTimeout - (look?.duration ?? 0))
   const seen = look?.found.type === 'nothing' ? look.found.seen : 'any'
@@ -62,10 +59,10 @@ export async function travel(
       })
       if (flight.callers === 0) return giveBack(flight, lease)
       flight.leads(lease.abandon)
-      return plan.lead(flight, lease)
+      return lead(flight, lease)
     }
     case 'alone':
-      return plan.alone(flight, claimed.reason)
+      return { type: 'alone', reason: claimed.reason }
     default:
       return claimed satisfies never
   }
@@ -83,26 +80,23 @@ function shared(value: unknown): Result {
   return { type: 'value', value: freeze(value), once: false }
 }
 
-/** The plan of `getOrSet`: run the loader, and end the flight with what it returns or throws. */
-export function loading(instance: Instance, order: Order, load: Loader<unknown>): Plan {
+/** How `getOrSet` leads: it runs the loader, and ends the flight with what that returns or throws. */
+export function loading(instance: Instance, order: Order, load: Loader<unknown>): Lead {
   const { id, key, policy } = order
-  return {
-    async lead(flight, lease) {
-      let value: unknown
-      try {
-        value = await run(instance, order, load, flight.signal)
-      } catch (error) {
-        void lease.fail(error)
-        throw error
-      }
-      const made = endingOf(instance, { id, key, token: lease.token, value, policy })
-      const ending = made instanceof Promise ? await made : made
-      // Sent before anybody is answered: what this instance asks next, on the same connection, comes after it. Nobody
-      // waits for the reply, which would only delay the answer; events tell it.
-      void lease.publish(ending)
-      return own(flight, value, ending.type === 'alone')
-    },
-    alone: (flight, reason) => runAlone(instance, flight, order, load, reason),
+  return async (flight, lease) => {
+    let value: unknown
+    try {
+      value = await run(instance, order, load, flight.signal)
+    } catch (error) {
+      void lease.fail(error)
+      throw error
+    }
+    const made = endingOf(instance, { id, key, token: lease.token, value, policy })
+    const ending = made instanceof Promise ? await made : made
+    // Sent before anybody is answered: what this instance asks next, on the same connection, comes after it. Nobody
+    // waits for the reply, which would only delay the answer; events tell it.
+    void lease.publish(ending)
+    return own(flight, value, ending.type === 'alone')
   }
 }
 
