@@ -41,7 +41,20 @@ export interface Cache {
    * signal's reason; TypeError or RangeError for a key or option that can't be. Never for a fault of the store.
    */
   getOrSet<V>(key: Key, load: Loader<V>, options?: CallOptions<V> & RequestOptions): Promise<V>
-  /** `getOrSet` for a function: same arguments, same result, and methods that take the same arguments. */
+  /**
+   * `getOrSet` for a function: same arguments, same result, and methods that take the same arguments. The function gets
+   * a `LoadContext` after the arguments of the call, so it can't have optional ones.
+   */
+  wrap<V>(load: (context: LoadContext) => V | Promise<V>, options: WrapOptions<[], V>): Wrapped<[], V>
+  wrap<P1, V>(load: (p1: P1, context: LoadContext) => V | Promise<V>, options: WrapOptions<[P1], V>): Wrapped<[P1], V>
+  wrap<P1, P2, V>(
+    load: (p1: P1, p2: P2, context: LoadContext) => V | Promise<V>,
+    options: WrapOptions<[P1, P2], V>,
+  ): Wrapped<[P1, P2], V>
+  wrap<P1, P2, P3, V>(
+    load: (p1: P1, p2: P2, p3: P3, context: LoadContext) => V | Promise<V>,
+    options: WrapOptions<[P1, P2, P3], V>,
+  ): Wrapped<[P1, P2, P3], V>
   wrap<A extends unknown[], V>(
     load: (...args: [...A, LoadContext]) => V | Promise<V>,
     options: WrapOptions<A, V>,
@@ -95,6 +108,9 @@ export interface Cache {
 
 export type SetOptions<V = unknown> = Pick<CallOptions<V>, 'ttl' | 'codec'>
 
+/** Characters and values that a key made of a client's input may have: to refuse a larger one must be cheap. */
+const MAX_CLIENT_KEY = 65_536
+
 /** Creates a cache over a store. The public `createCache` adds the default store. */
 export function createCacheOn(store: Store, options: Omit<CacheOptions, 'store'>): Cache {
   const settings = resolveSettings(options)
@@ -134,7 +150,7 @@ export function createCacheOn(store: Store, options: Omit<CacheOptions, 'store'>
       return calls.ask(order, load, options?.signal) as Promise<V>
     },
 
-    wrap: (load, options) => wrapLoader(cache, load, options),
+    wrap: ((load: never, options: never) => wrapLoader(cache, load, options)) as Cache['wrap'],
 
     async get<V>(key: Key) {
       return (await stored(key))?.value as V | undefined
@@ -197,7 +213,7 @@ export function createCacheOn(store: Store, options: Omit<CacheOptions, 'store'>
     ask: calls.ask,
     idOf(what, key) {
       try {
-        return keyId(key, version)
+        return keyId(key, version, MAX_CLIENT_KEY)
       } catch (error) {
         instance.events.emit({ type: 'bypass', what, reason: messageOf(error) })
         return undefined

@@ -111,11 +111,20 @@ export function decodeError(bytes: Uint8Array): LoaderError | undefined {
   }
 }
 
-/** An abort says that nobody waits any more, nothing about the value: it is never shared. */
+/** An abort says that somebody does not wait any more, nothing about the value: it is never shared. Also as a cause. */
 export function isAbort(error: unknown): boolean {
-  const name = (error as { name?: unknown } | null | undefined)?.name
-  return name === 'AbortError' || (name === 'TimeoutError' && error instanceof DOMException)
+  let current = error as { name?: unknown; cause?: unknown } | null | undefined
+  for (let depth = 0; depth < MAX_CAUSES && typeof current === 'object' && current !== null; depth++) {
+    if (current.name === 'AbortError') return true
+    // Of AbortSignal.timeout; drivers have errors of that name too, which say something else.
+    if (current.name === 'TimeoutError' && current instanceof DOMException) return true
+    current = current.cause as typeof current
+  }
+  return false
 }
+
+/** Deeper than anyone wraps an error; a cycle of causes must end. */
+const MAX_CAUSES = 5
 
 const PERSONAL = /\b(?:401|403|UNAUTHENTICATED|UNAUTHORI[SZ]ED|FORBIDDEN)\b/i
 
@@ -124,10 +133,9 @@ const PERSONAL = /\b(?:401|403|UNAUTHENTICATED|UNAUTHORI[SZ]ED|FORBIDDEN)\b/i
  * `message`, `code`, `status`, `statusCode`, `extensions.code`, `extensions.http.status` and the same of the causes.
  */
 export function isShareable(error: unknown): boolean {
+  if (isAbort(error)) return false
   let current: unknown = error
-  // Five causes deep is deeper than anyone wraps; a cycle of causes must end.
-  for (let depth = 0; depth < 5 && current !== undefined && current !== null; depth++) {
-    if (isAbort(current)) return false
+  for (let depth = 0; depth < MAX_CAUSES && current !== undefined && current !== null; depth++) {
     const { name, message, code, status, statusCode, extensions, cause } = Object(current) as Record<string, unknown>
     const { code: extensionCode, http } = isRecord(extensions) ? extensions : {}
     const httpStatus = isRecord(http) ? http.status : undefined

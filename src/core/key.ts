@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import crypto from 'node:crypto'
-import { hasSymbols, kindOf, MAP_KEY, MEMBER, pathOf, refusalOf, type Step } from './codec.ts'
+import { hasSymbols, kindOf, MAP_KEY, MEMBER, pathOf, refusalOf, type Step } from './kind.ts'
 
 /** A string, or an array of values; object keys in any order are the same key. */
 export type Key = string | readonly unknown[]
@@ -21,13 +21,14 @@ export const MAX_ID_BYTES = 256
  * URLs.
  *
  * @param version of the values' shape: put in front, so that deployments with different shapes have different ids.
+ * @param maxSize characters and values that an array may have, so that a hostile one is refused in bounded time.
  * @throws TypeError for a part that has no canonical text (an instance of a class, a function, a symbol, a promise,
  * an accessor, a hole, ...); it names the place.
- * @throws RangeError for a key that is nested deeper than 100 levels, as a cycle is, or larger than 4,194,304
- * characters and values.
+ * @throws RangeError for a key that is nested deeper than 100 levels, as a cycle is, or larger than
+ * `maxSize`.
  */
-export function keyId(key: Key, version?: string): string {
-  const text = typeof key === 'string' ? textOf(key) : write(listOf(key), { path: [], left: MAX_SIZE })
+export function keyId(key: Key, version?: string, maxSize = MAX_SIZE): string {
+  const text = typeof key === 'string' ? textOf(key) : write(listOf(key), { path: [], left: maxSize, maxSize })
   return shortened(version === undefined ? text : `${quote(version)}:${text}`)
 }
 
@@ -51,6 +52,7 @@ export function keyShape(key: Key): string {
 interface Writing {
   path: Step[]
   left: number
+  readonly maxSize: number
 }
 
 const MAX_DEPTH = 100
@@ -235,7 +237,7 @@ function inOrder(names: string[]): string[] {
 function spend(writing: Writing, cost: number): void {
   writing.left -= cost
   if (writing.left < 0) {
-    throw new RangeError(`key is larger than ${MAX_SIZE} characters and values: put a digest of it into the key`)
+    throw new RangeError(`key is larger than ${writing.maxSize} characters and values: put a digest of it into the key`)
   }
 }
 

@@ -51,7 +51,10 @@ export interface CacheOptions extends CallOptions {
   version?: string | undefined
   /** The kill switch. `false`: loaders run for every caller, nothing is read; writes and invalidations go on. Default: `true`. */
   enabled?: boolean | (() => boolean) | undefined
-  /** ms, at least 1: how long reading and claiming may delay a request when the store does not answer. Default: 250. */
+  /**
+   * ms, at least 1: how long a command may take. A store that does not answer delays a request by as much before its
+   * loader runs, one that is slow by half as much more at most. Default: 250.
+   */
   commandTimeout?: number | undefined
   /** After `failures` timeouts or lost connections in a row the store is left alone for `retryAfter` ms. Default: 5, 1,000. */
   breaker?: { failures?: number | undefined; retryAfter?: number | undefined } | undefined
@@ -213,7 +216,7 @@ function checkCodec(codec: Codec): void {
 }
 
 /** A misspelt option would be ignored in silence, and the default would count. */
-function known(where: string, options: object, ...sets: readonly ReadonlySet<string>[]): void {
+export function known(where: string, options: object, ...sets: readonly ReadonlySet<string>[]): void {
   for (const name of Object.keys(options)) {
     if (!sets.some((set) => set.has(name))) {
       throw new TypeError(`${where} has no option ${show(name)}; it has ${sets.flatMap((set) => [...set]).join(', ')}`)

@@ -1,5 +1,6 @@
-import { type Codec, type Fit, fitOf, json, rich } from './codec.ts'
+import { type Codec, json, rich } from './codec.ts'
 import { encodeEntry } from './entry.ts'
+import { type Fit, fitOf } from './fit.ts'
 import type { Instance } from './instance.ts'
 import { type Key, keyShape } from './key.ts'
 import type { Policy } from './options.ts'

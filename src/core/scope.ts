@@ -16,8 +16,19 @@ export function scopeOf(internals: Internals, what: string, give: () => Scope): 
     return bypass(internals, what, `its scope is not known: ${messageOf(error)}`)
   }
   if (scope === null || (typeof scope === 'string' && scope !== '')) return scope
-  const said = scope === '' ? 'an empty string' : typeof scope
+  if (isThenable(scope)) scope.then(undefined, () => undefined) // refused just below; its own failure adds nothing
+  const said = scope === '' ? 'an empty string' : isThenable(scope) ? 'a promise' : typeof scope
   return bypass(internals, what, `its scope is ${said}: say a non-empty string, or null for the same for everybody`)
+}
+
+/** @throws TypeError for a scope that can never be one */
+export function checkScope(scope: unknown): void {
+  if (scope === undefined || scope === null || typeof scope === 'string' || typeof scope === 'function') return
+  throw new TypeError(`scope must be a non-empty string, null, or a function that returns one, got ${typeof scope}`)
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function'
 }
 
 function bypass(internals: Internals, what: string, reason: string): undefined {

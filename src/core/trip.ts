@@ -1,5 +1,5 @@
-import { fitOf } from './codec.ts'
 import { type AloneReason, loadChannel, type TraceMessage } from './events.ts'
+import { fitOf } from './fit.ts'
 import type { Flight, Result } from './flight.ts'
 import { claim } from './follower.ts'
 import { freeze } from './freeze.ts'
@@ -41,8 +41,10 @@ export async function travel(
   const { id, policy } = order
   if (instance.closed) return { type: 'alone', reason: 'closed' }
   if (look?.found === 'fault') return { type: 'alone', reason: 'store' }
-  // Looking and claiming together delay the loader by one command budget at most.
-  const timeout = Math.max(1, instance.settings.commandTimeout - (look?.duration ?? 0))
+  // What the look took is taken off the claim's budget, but for half of it: where the event loop was busy, not the store,
+  // the claim must have its chance, or all instances would run their loader just when they are busiest.
+  const { commandTimeout } = instance.settings
+  const timeout = Math.max(commandTimeout / 2, commandTimeout - (look?.duration ?? 0))
   const seen = look?.found.type === 'nothing' ? look.found.seen : 'any'
   const claimed = await claim(instance, { id, policy, seen, signal: flight.signal, timeout })
   switch (claimed.role) {

@@ -17,9 +17,7 @@ export interface EnvelopCacheOptions<C = Record<string, unknown>> extends Respon
  *
  * @throws TypeError or RangeError for bad options
  */
-export function useAtomCache<C extends Record<string, unknown> = Record<string, unknown>>(
-  options: EnvelopCacheOptions<C>,
-): Plugin<C> {
+export function useAtomCache<C extends object = Record<string, unknown>>(options: EnvelopCacheOptions<C>): Plugin {
   const run = cachedExecution(options)
   return {
     onExecute({ executeFn, setExecuteFn }) {

@@ -1,8 +1,10 @@
 import type { ExecutionArgs, ExecutionResult, OperationDefinitionNode } from 'graphql'
 import type { Cache } from '../../core/cache.ts'
+import { isShareable } from '../../core/errors.ts'
 import { type Internals, internalsOf } from '../../core/internals.ts'
+import { known } from '../../core/options.ts'
 import { type Scope, scopeOf } from '../../core/scope.ts'
-import { cacheableOperation, isCacheableResult, operationKey, sharedPart } from './operation.ts'
+import { cacheableOperation, copyOf, isCacheableResult, isWholeResult, operationKey, sharedPart } from './operation.ts'
 
 /** What all GraphQL plugins for whole responses are told. */
 export interface ResponseCacheOptions {
@@ -18,6 +20,8 @@ export type CachedExecution = <A extends ExecutionArgs>(
   scope: (operation: OperationDefinitionNode) => Scope,
 ) => Promise<unknown>
 
+const OPTIONS: ReadonlySet<string> = new Set(['cache', 'session', 'ttl'])
+
 /** @throws TypeError or RangeError for bad options */
 export function cachedExecution(options: ResponseCacheOptions & { readonly session: unknown }): CachedExecution {
   if (typeof options?.session !== 'function') {
@@ -25,6 +29,7 @@ export function cachedExecution(options: ResponseCacheOptions & { readonly sessi
       'useAtomCache needs session: a function that returns whose data a response is, or null for the same for everybody',
     )
   }
+  known('useAtomCache', options, OPTIONS)
   const internals = internalsOf(options.cache)
   const { ttl = internals.policy({}).ttl ?? 60_000 } = options
   const policy = internals.policy({ ttl, shouldCache: isCacheableResult })
@@ -37,14 +42,19 @@ export function cachedExecution(options: ResponseCacheOptions & { readonly sessi
       { ...key, policy, forced: false },
       async () => {
         own = await execute(args)
-        return isCacheableResult(own) ? sharedPart(own) : own
+        return isWholeResult(own) ? sharedPart(own) : own
       },
       undefined,
     )
-    // Who ran it gets its own, with what is for its own request only. All others share one object, into which later
-    // plugins may write: each gets its own outside.
-    return own ?? copyOf(result)
+    // Who ran it gets its own, with what is for its own request only.
+    if (own !== undefined) return own
+    // An error may speak of the rights of who ran it.
+    return mayShare(result) ? copyOf(result) : execute(args)
   }
+}
+
+function mayShare(result: unknown): result is ExecutionResult {
+  return isWholeResult(result) && (result.errors ?? []).every(isShareable)
 }
 
 function keyOf(
@@ -60,10 +70,4 @@ function keyOf(
   const key = operationKey(args, whose)
   const id = internals.idOf(what, key)
   return id === undefined ? undefined : { id, key }
-}
-
-function copyOf(result: unknown): unknown {
-  if (typeof result !== 'object' || result === null || Symbol.asyncIterator in result) return result
-  const { extensions, ...rest } = result as ExecutionResult
-  return extensions === undefined ? rest : { ...rest, extensions: { ...extensions } }
 }

@@ -29,22 +29,38 @@ export function operationKey(operation: Operation, scope: string | null): readon
   return ['graphql', digestOf(document), operationName ?? null, variableValues ?? {}, scope]
 }
 
-/** A complete result without errors; what is delivered in parts, or failed, is not kept. */
+/** A whole result with data and without errors: what may be kept. */
 export function isCacheableResult(result: unknown): result is ExecutionResult {
+  if (!isWholeResult(result)) return false
+  return (
+    result.data !== undefined && result.data !== null && (result.errors === undefined || result.errors.length === 0)
+  )
+}
+
+/** A complete result, with errors or without: not one that is delivered in parts. */
+export function isWholeResult(result: unknown): result is ExecutionResult {
   if (typeof result !== 'object' || result === null || Symbol.asyncIterator in result) return false
-  const { data, errors, ...rest } = result as ExecutionResult & Record<string, unknown>
-  if (data === undefined || data === null || (errors !== undefined && errors.length > 0)) return false
-  return Object.keys(rest).every((member) => member === 'extensions')
+  return Object.keys(result).every((member) => member === 'data' || member === 'errors' || member === 'extensions')
 }
 
 /**
- * What of a result is for everybody. `extensions.http` is the answer to one request (its cookies, its status): it
- * stays with who asked.
+ * What of a result is for everybody, as an object of its own: plugins write into results. `extensions.http` is the
+ * answer to one request (its cookies, its status) and stays with who asked.
  */
 export function sharedPart(result: ExecutionResult): ExecutionResult {
-  if (result.extensions === undefined || !('http' in result.extensions)) return result
-  const { http, ...extensions } = result.extensions
-  return { ...result, extensions }
+  const { extensions: { http: _own, ...extensions } = {}, ...rest } = result
+  return copyOf(Object.keys(extensions).length === 0 ? rest : { ...rest, extensions })
+}
+
+/** Plain objects and arrays anew, all else as it is. */
+export function copyOf<V>(value: V): V {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(copyOf) as V
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== null && prototype !== Object.prototype) return value
+  const copy: Record<string, unknown> = Object.create(prototype)
+  for (const [name, part] of Object.entries(value)) copy[name] = copyOf(part)
+  return copy as V
 }
 
 const digests = new WeakMap<DocumentNode, string>()

@@ -17,9 +17,7 @@ export interface YogaCacheOptions<C = Record<string, unknown>> extends ResponseC
  *
  * @throws TypeError or RangeError for bad options
  */
-export function useAtomCache<C extends Record<string, unknown> = Record<string, unknown>>(
-  options: YogaCacheOptions<C>,
-): Plugin {
+export function useAtomCache<C extends object = Record<string, unknown>>(options: YogaCacheOptions<C>): Plugin {
   const run = cachedExecution(options)
   return {
     onExecute({ executeFn, setExecuteFn }) {

@@ -1,9 +1,10 @@
 import { TRPCError, type TRPCMiddlewareFunction } from '@trpc/server'
 import { TRPC_ERROR_CODES_BY_KEY } from '@trpc/server/rpc'
 import type { Cache } from '../../core/cache.ts'
-import { LoaderError } from '../../core/errors.ts'
+import { isShareable, LoaderError } from '../../core/errors.ts'
 import { internalsOf } from '../../core/internals.ts'
-import { type Scope, scopeOf } from '../../core/scope.ts'
+import { known } from '../../core/options.ts'
+import { checkScope, type Scope, scopeOf } from '../../core/scope.ts'
 
 /** What `scope` is asked with: the context and input as the procedure's builder has them where the middleware stands. */
 export interface ScopeRequest<C, I> {
@@ -24,6 +25,8 @@ export interface CachedOptions<C = unknown, I = unknown> {
   readonly scope: Scope | ((request: ScopeRequest<C, I>) => Scope)
 }
 
+const OPTIONS: ReadonlySet<string> = new Set(['cache', 'scope', 'ttl'])
+
 type Overwritten<C, O> = Omit<C, keyof O> & O
 
 /**
@@ -37,6 +40,8 @@ export function cached<C, M, O, I>(
   options: CachedOptions<Overwritten<C, O>, I>,
 ): TRPCMiddlewareFunction<C, M, O, object, I> {
   const internals = internalsOf(options?.cache)
+  known('cached', options, OPTIONS)
+  checkScope(options.scope)
   if (!('scope' in options)) {
     throw new TypeError(
       'cached needs scope: a string or a function that says whose data it is, or null for the same for everybody',
@@ -72,6 +77,8 @@ export function cached<C, M, O, I>(
       return own ?? ({ ok: true, data } as typeof own & object)
     } catch (error) {
       if (own !== undefined && !own.ok) return own
+      // Of another caller here: it may speak of that one's rights.
+      if (own === undefined && error instanceof TRPCError && !isShareable(error)) return next()
       throw error instanceof LoaderError ? revive(error) : error
     }
   }
