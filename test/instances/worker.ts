@@ -1,0 +1,253 @@
+/** One instance of a service in a process of its own. crew.ts starts it, tells it what to do, and hears what happens. */
+import { existsSync } from 'node:fs'
+import { inspect } from 'node:util'
+import { Redis } from 'ioredis'
+import { type Cache, type CacheEvent, type CacheOptions, createCache, LoaderError } from '../../src/index.ts'
+import { redisStore } from '../../src/stores/redis/index.ts'
+import { serve } from '../redis/child.ts'
+
+/** What a loader does; it first counts and tells its run. */
+export interface LoaderSpec {
+  /** What it returns. Default: the process's name and the number of its run: `A 1`. */
+  value?: unknown
+  /** It runs until the test calls `finish`. */
+  held?: boolean
+  /** It blocks the event loop until this file exists. */
+  blocksUntil?: string
+  /** It fails. */
+  throws?: ErrorSpec
+}
+
+export interface ErrorSpec {
+  name?: string
+  message: string
+  code?: string
+  extensions?: Record<string, unknown>
+}
+
+export interface AskOptions {
+  ttl?: number
+  leaseTtl?: number
+  maxFlightTime?: number
+  waitTimeout?: number
+  forceRefresh?: boolean
+}
+
+/** What the callers of one `ask` got. Times are ms of the machine's monotonic clock, the same in all processes. */
+export interface Asked {
+  /** The distinct answers. */
+  values: unknown[]
+  errors: ErrorSaid[]
+  callers: number
+  askedAt: number
+  /** When the first and the last caller had its answer. */
+  firstAt: number
+  lastAt: number
+}
+
+export interface ErrorSaid extends ErrorSpec {
+  name: string
+  /** Whether it is a LoaderError: it came from another instance. */
+  shared: boolean
+  hasStack: boolean
+}
+
+/** An event of the cache, or of a loader; of an error only what structured clone would lose is taken along. */
+export type Said =
+  | CacheEvent
+  | { readonly type: 'load' | 'loaded' | 'failed'; readonly key: string; readonly value: unknown }
+
+export interface Heard {
+  /** Which of the caches that this process had, one after another. */
+  cache: number
+  at: number
+  event: Said
+}
+
+export interface OpenOptions {
+  url: string
+  name: string
+  cache: CacheOptions
+  /** Nobody listens to the cache: what it has to say becomes process warnings. */
+  unheard: boolean
+}
+
+let caches = 0
+let cache: Cache
+let name: string
+let heard: Heard[] = []
+let runs = new Map<string, { count: number; now: number; most: number }>()
+const holds = new Map<string, (() => void)[]>()
+
+const calls = {
+  /** Closes the cache of the test before, and opens one. Does not wait for Redis. */
+  async open(options: OpenOptions): Promise<number> {
+    await calls.reset()
+    caches++
+    heard = []
+    runs = new Map()
+    const own = caches
+    name = options.name
+    cache = createCache({ store: redisStore(options.url), ttl: 60_000, ...options.cache })
+    if (!options.unheard) cache.on('*', (event) => say(own, event))
+    return own
+  },
+
+  /** Ends what a test may have left behind. */
+  async reset(): Promise<void> {
+    finishAll()
+    await cache?.close()
+  },
+
+  ready: () => cache.ready(),
+
+  /** `callers` callers ask for the key in one tick. */
+  async ask(key: string, callers: number, spec: LoaderSpec = {}, options: AskOptions = {}): Promise<Asked> {
+    const askedAt = monotonic()
+    let firstAt = 0
+    const asking = Array.from({ length: callers }, () =>
+      cache
+        .getOrSet(key, () => load(key, spec), options)
+        .finally(() => {
+          firstAt ||= monotonic()
+        }),
+    )
+    const results = await Promise.allSettled(asking)
+    const lastAt = monotonic()
+    const values = new Map<string, unknown>()
+    const errors = new Map<string, ErrorSaid>()
+    for (const result of results) {
+      if (result.status === 'fulfilled') values.set(inspect(result.value), result.value)
+      else errors.set(inspect(errorSaid(result.reason), { depth: 5 }), errorSaid(result.reason))
+    }
+    return { values: [...values.values()], errors: [...errors.values()], callers, askedAt, firstAt, lastAt }
+  },
+
+  /** One caller for each key, all in one tick; the answers in order. */
+  askEach: (keys: string[], spec: LoaderSpec = {}): Promise<unknown[]> =>
+    Promise.all(keys.map((key) => cache.getOrSet(key, () => load(key, spec)))),
+
+  /** Lets the held loaders of the key go on, and those that come. */
+  finish(key: string): void {
+    for (const go of holds.get(key) ?? []) go()
+    holds.delete(key)
+  },
+
+  get: (key: string) => cache.get(key),
+  set: (key: string, value: unknown, ttl = 60_000) => cache.set(key, value, { ttl }),
+  invalidate: (...keys: string[]) => cache.invalidate({ keys }),
+  stats: () => cache.stats(),
+
+  /** Asks the store something, so that the breaker may try it, and tells how things are then. */
+  async probe() {
+    const { hit, miss } = cache.stats().events
+    await cache.get('probe')
+    const { events, breaker, inbox } = cache.stats()
+    return { answered: events.hit + events.miss > hit + miss, breaker, inbox }
+  },
+
+  /** How often the key's loader ran here, and how many of them at once. */
+  runs: (key: string) => ({ count: runs.get(key)?.count ?? 0, most: runs.get(key)?.most ?? 0 }),
+  heard: () => heard,
+
+  /** Closes the cache; resolves with how long that took, in ms. */
+  async close(): Promise<number> {
+    const startedAt = monotonic()
+    await cache.close()
+    return monotonic() - startedAt
+  },
+
+  /** From now on nothing but what the cache left open keeps this process alive. */
+  leave(): void {
+    process.channel?.unref()
+  },
+
+  /**
+   * Round for round: a new version is written to the origin, the key invalidated, then asked for. How many answers
+   * were older than the version written before.
+   */
+  async churn(url: string, origin: string, key: string, rounds: number): Promise<number> {
+    const database = new Redis(url)
+    let stale = 0
+    try {
+      for (let round = 0; round < rounds; round++) {
+        const version = await database.incr(origin)
+        await cache.invalidate({ keys: [key] })
+        const load = async () => Number(await database.get(origin))
+        const [first, second] = await Promise.all([cache.getOrSet(key, load), cache.getOrSet(key, load)])
+        if (first < version || second < version) stale++
+      }
+    } finally {
+      database.disconnect()
+    }
+    return stale
+  },
+}
+
+export type WorkerCalls = typeof calls
+export type WorkerEvents = { heard: Heard }
+
+const tell = serve<WorkerEvents>(calls)
+
+/** Of the thousands of callers that join or hit, one hit in a row is told; `stats` counts them all. */
+function say(of: number, event: Said): void {
+  const last = heard.at(-1)?.event
+  if (event.type === 'join' || (event.type === 'hit' && last?.type === 'hit' && last.key === event.key)) return
+  const said = 'error' in event ? { ...event, error: plain(event.error) } : event
+  const item = { cache: of, at: monotonic(), event: said as Said }
+  if (of === caches) heard.push(item)
+  tell('heard', item)
+}
+
+function plain(error: unknown): object {
+  const { name, message, code } = error as { name?: string; message?: string; code?: string }
+  return { name, message, code }
+}
+
+async function load(key: string, spec: LoaderSpec): Promise<unknown> {
+  const own = caches
+  const run = runs.get(key) ?? { count: 0, now: 0, most: 0 }
+  runs.set(key, run)
+  run.count++
+  run.most = Math.max(run.most, ++run.now)
+  const value = 'value' in spec ? spec.value : `${name} ${run.count}`
+  say(own, { type: 'load', key, value })
+  try {
+    if (spec.held) await new Promise<void>((go) => holds.set(key, [...(holds.get(key) ?? []), go]))
+    if (spec.blocksUntil !== undefined) block(spec.blocksUntil)
+  } finally {
+    run.now--
+  }
+  if (spec.throws !== undefined) {
+    say(own, { type: 'failed', key, value: spec.throws.message })
+    throw Object.assign(new Error(spec.throws.message), spec.throws)
+  }
+  say(own, { type: 'loaded', key, value })
+  return value
+}
+
+function finishAll(): void {
+  for (const key of [...holds.keys()]) calls.finish(key)
+}
+
+/** No timer fires and no message is read meanwhile. */
+function block(file: string): void {
+  const nothing = new Int32Array(new SharedArrayBuffer(4))
+  while (!existsSync(file)) Atomics.wait(nothing, 0, 0, 2)
+}
+
+function errorSaid(reason: unknown): ErrorSaid {
+  const { name, message, code, extensions, stack } = reason as ErrorSpec & Error
+  return {
+    name,
+    message,
+    ...(code === undefined ? {} : { code }),
+    ...(extensions === undefined ? {} : { extensions }),
+    shared: reason instanceof LoaderError,
+    hasStack: stack !== undefined,
+  }
+}
+
+function monotonic(): number {
+  return Number(process.hrtime.bigint()) / 1e6
+}
