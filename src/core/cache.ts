@@ -42,23 +42,18 @@ export interface Cache {
    */
   getOrSet<V>(key: Key, load: Loader<V>, options?: CallOptions<V> & RequestOptions): Promise<V>
   /**
-   * `getOrSet` for a function: same arguments, same result, and methods that take the same arguments. The function gets
-   * a `LoadContext` after the arguments of the call, so it can't have optional ones.
+   * `getOrSet` for a function: same arguments, same result, and methods that take the same arguments. After those of the
+   * call the function gets a `LoadContext`, so it can't have optional ones. Types are taken from the arguments of `key`,
+   * `wrap((id, { signal }) => …, { key: (id: string) => … })`, or from a function that names all of its own.
    */
-  wrap<V>(load: (context: LoadContext) => V | Promise<V>, options: WrapOptions<[], V>): Wrapped<[], V>
-  wrap<P1, V>(load: (p1: P1, context: LoadContext) => V | Promise<V>, options: WrapOptions<[P1], V>): Wrapped<[P1], V>
-  wrap<P1, P2, V>(
-    load: (p1: P1, p2: P2, context: LoadContext) => V | Promise<V>,
-    options: WrapOptions<[P1, P2], V>,
-  ): Wrapped<[P1, P2], V>
-  wrap<P1, P2, P3, V>(
-    load: (p1: P1, p2: P2, p3: P3, context: LoadContext) => V | Promise<V>,
-    options: WrapOptions<[P1, P2, P3], V>,
-  ): Wrapped<[P1, P2, P3], V>
   wrap<A extends unknown[], V>(
-    load: (...args: [...A, LoadContext]) => V | Promise<V>,
+    load: (...args: [...A, context: LoadContext]) => V | Promise<V>,
     options: WrapOptions<A, V>,
   ): Wrapped<A, V>
+  wrap<A extends unknown[], V>(
+    load: (...args: A) => V | Promise<V>,
+    options: WrapOptions<WithoutContext<A>, V>,
+  ): Wrapped<WithoutContext<A>, V>
   /** The stored value; `undefined` for none, and where the store does not answer. Waits for nobody's computation. */
   get<V = unknown>(key: Key): Promise<V | undefined>
   /** Whether a value is stored: the way to tell a stored `undefined` from none. */

@@ -8,6 +8,13 @@ export interface WrapOptions<A extends unknown[], V> extends CallOptions<V> {
   key: (...args: A) => Key
 }
 
+/** The arguments of a call, of those of a loader that may or may not have its context after them. */
+export type WithoutContext<A extends unknown[]> = A extends [...infer B, infer Last]
+  ? LoadContext extends Last
+    ? B
+    : A
+  : A
+
 /** A function whose results are cached. */
 export interface Wrapped<A extends unknown[], V> {
   (...args: A): Promise<V>
