@@ -13,8 +13,8 @@ const cache = createCache({
   store: REDIS_URL === undefined ? undefined : redisStore(REDIS_URL),
 })
 
-const rates = cache.wrap((base, { signal }) => fetchRates(base, signal), {
-  key: (base: string) => ['rates', base],
+const rates = cache.wrap((base: string, { signal }) => fetchRates(base, signal), {
+  key: (base) => ['rates', base],
   ttl: 5_000,
 })
 

@@ -16,7 +16,7 @@ import {
 import { type CacheEntry, entryOf, hitOf, readMany } from './reads.ts'
 import type { Store } from './store.ts'
 import type { LoadContext, Loader, Order } from './trip.ts'
-import { type WrapOptions, type Wrapped, wrapLoader } from './wrap.ts'
+import { type BeforeContext, type WrapOptions, type Wrapped, wrapLoader } from './wrap.ts'
 import { invalidateKeys, type Writer, write } from './writes.ts'
 
 /** What `stats` tells: counters since the cache was made, and how things are now. */
@@ -43,17 +43,13 @@ export interface Cache {
   getOrSet<V>(key: Key, load: Loader<V>, options?: CallOptions<V> & RequestOptions): Promise<V>
   /**
    * `getOrSet` for a function: same arguments, same result, and methods that take the same arguments. After those of the
-   * call the function gets a `LoadContext`, so it can't have optional ones. Types are taken from the arguments of `key`,
-   * `wrap((id, { signal }) => …, { key: (id: string) => … })`, or from a function that names all of its own.
+   * call the function gets a `LoadContext`, so it can't have optional ones, and of more than four the types are not known:
+   * give it an object.
    */
-  wrap<A extends unknown[], V>(
-    load: (...args: [...A, context: LoadContext]) => V | Promise<V>,
-    options: WrapOptions<A, V>,
-  ): Wrapped<A, V>
-  wrap<A extends unknown[], V>(
-    load: (...args: A) => V | Promise<V>,
-    options: WrapOptions<WithoutContext<A>, V>,
-  ): Wrapped<WithoutContext<A>, V>
+  wrap<V, P0 = LoadContext, P1 = LoadContext, P2 = LoadContext, P3 = LoadContext, P4 = LoadContext>(
+    load: (p0: P0, p1: P1, p2: P2, p3: P3, p4: P4) => V | Promise<V>,
+    options: WrapOptions<BeforeContext<[P0, P1, P2, P3, P4]>, V>,
+  ): Wrapped<BeforeContext<[P0, P1, P2, P3, P4]>, V>
   /** The stored value; `undefined` for none, and where the store does not answer. Waits for nobody's computation. */
   get<V = unknown>(key: Key): Promise<V | undefined>
   /** Whether a value is stored: the way to tell a stored `undefined` from none. */

@@ -8,12 +8,23 @@ export interface WrapOptions<A extends unknown[], V> extends CallOptions<V> {
   key: (...args: A) => Key
 }
 
-/** The arguments of a call, of those of a loader that may or may not have its context after them. */
-export type WithoutContext<A extends unknown[]> = A extends [...infer B, infer Last]
-  ? LoadContext extends Last
-    ? B
-    : A
-  : A
+/**
+ * The arguments of a call: what stands before the context. Parameters that a loader does not name, or names without a
+ * type, are taken for the context; so each of `wrap`'s is `LoadContext` unless something else is inferred for it.
+ */
+export type BeforeContext<P extends unknown[]> = P extends [infer First, ...infer Rest]
+  ? IsContext<First> extends true
+    ? []
+    : [First, ...BeforeContext<Rest>]
+  : []
+
+type IsContext<P> = 0 extends 1 & P
+  ? false // any
+  : [P] extends [LoadContext]
+    ? [LoadContext] extends [P]
+      ? true
+      : false
+    : false
 
 /** A function whose results are cached. */
 export interface Wrapped<A extends unknown[], V> {
