@@ -35,6 +35,5 @@ export { type MemoryStoreOptions, memoryStore } from './stores/memory.ts'
  * @throws TypeError or RangeError that names the option, its bound and what was given
  */
 export function createCache(options: CacheOptions = {}): Cache {
-  const { store = memoryStore(), ...rest } = options
-  return createCacheOn(store, rest)
+  return createCacheOn(memoryStore, options)
 }

@@ -103,8 +103,9 @@ export type SetOptions<V = unknown> = Pick<CallOptions<V>, 'ttl' | 'codec'>
 const MAX_CLIENT_KEY = 65_536
 
 /** Creates a cache over a store. The public `createCache` adds the default store. */
-export function createCacheOn(store: Store, options: Omit<CacheOptions, 'store'>): Cache {
+export function createCacheOn(defaultStore: () => Store, options: CacheOptions): Cache {
   const settings = resolveSettings(options)
+  const { store = defaultStore() } = options
   const { version, policy: defaults } = settings
   const instance: Instance = openInstance(store, settings, (notice) => {
     // Ours came back: what was detached at the call and at the reply is new by now.
@@ -141,7 +142,8 @@ export function createCacheOn(store: Store, options: Omit<CacheOptions, 'store'>
       return calls.ask(order, load, options?.signal) as Promise<V>
     },
 
-    wrap: ((load: never, options: never) => wrapLoader(cache, load, options)) as Cache['wrap'],
+    wrap: ((load: (...args: unknown[]) => unknown, options: WrapOptions<unknown[], unknown>) =>
+      wrapLoader(cache, load, options)) as unknown as Cache['wrap'],
 
     async get<V>(key: Key) {
       return (await stored(key))?.value as V | undefined

@@ -76,7 +76,7 @@ export interface Policy {
   readonly codec: Codec | undefined
 }
 
-/** `CacheOptions` without the store, complete and checked. */
+/** `CacheOptions` without the store itself, complete and checked. */
 export interface Settings {
   readonly namespace: string
   readonly version: string | undefined
@@ -123,6 +123,11 @@ export function resolveSettings(options: CacheOptions): Settings {
     commandTimeout = 250,
     maxEntryBytes = 8 * 1024 * 1024,
   } = options
+  if (options.store !== undefined && typeof options.store?.open !== 'function') {
+    throw new TypeError(
+      `store must be a Store, as memoryStore() and redisStore(…) return it, got ${show(options.store)}`,
+    )
+  }
   if (typeof namespace !== 'string' || !/^[^\s{}]{1,100}$/.test(namespace) || !namespace.isWellFormed()) {
     throw new RangeError(`namespace must be 1 to 100 characters without braces and white space, got ${show(namespace)}`)
   }
