@@ -10,6 +10,7 @@
  * - Ids are well-formed strings of at most 256 bytes; every one is legal, also the empty one and those with braces.
  * - An entry begins with a mark of `MARK_BYTES` bytes, which names the flight that published it (its stamp). Stores
  *   compare marks; they never look further into an entry.
+ * - Bytes that are handed in or out may be shared by all: nobody writes into them.
  * - Faults are thrown as `StoreError`; nothing is resent: a command that ran twice, or late, can revive what an
  *   invalidation removed.
  * - A message may be lost, doubled, late or early. It must never be made up: id, token and outcome are of one flight.

@@ -65,7 +65,9 @@ export function clientOf(source: RedisSource): RedisClient {
     if (!/^(?:rediss?:\/\/|unix:\/\/|\/)/.test(source)) {
       throw new TypeError(`redisStore takes a URL such as redis://localhost:6379, got ${JSON.stringify(source)}`)
     }
-    return new Redis(source, { lazyConnect: true })
+    const template = new Redis(source, { lazyConnect: true })
+    if (template.status !== 'wait') template.disconnect() // the URL says lazyConnect itself
+    return template
   }
   if (typeof source !== 'object' || source === null || Array.isArray(source)) {
     throw new TypeError('redisStore takes a URL, ioredis options, or an ioredis client of a single server')
@@ -171,6 +173,7 @@ function unreachable(message: string, options?: ErrorOptions): StoreError {
 /** An answer of the server that says no, or the lack of an answer. */
 function translate(error: unknown): StoreError {
   const { name, message } = error as Error
+  delete (error as { command?: unknown }).command // its arguments are users' data, and errors are logged
   if (name !== 'ReplyError') return unreachable(message, { cause: error })
   return new StoreError(/\bWRONGTYPE\b/.test(message) ? 'WRONG_TYPE' : 'REFUSED', message, { cause: error })
 }

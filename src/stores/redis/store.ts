@@ -9,6 +9,8 @@ import { subscribe } from './subscription.ts'
 
 /** Bytes that the bodies of all messages of one end may have; more, and the waiters are told to read. */
 const INLINE_LIMIT = 1024 * 1024
+/** ms: replies that took longer do not set the clock. */
+const CLOCK_TRIP = 50
 /** ms; about 285 years. Redis refuses an expiry that overflows its clock. */
 const LONGEST_TTL = 2 ** 53 / 1000
 
@@ -31,6 +33,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
   const fault = (error: unknown) => link.tell({ type: 'fault', error })
   /** Server time less `performance.now()`, ms. */
   let offset = performance.timeOrigin
+  let clockKnown = false
 
   const commands = connect(source, commandTimeout, { fault, up: () => void readClock() })
   const subscription = subscribe(source, names, link)
@@ -39,16 +42,21 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
 
   async function readClock(): Promise<void> {
     try {
+      const sentAt = performance.now()
       const [seconds, microseconds] = await commands.send(() => client.time())
-      setClock(Number(seconds), Number(microseconds))
+      setClock(Number(seconds), Number(microseconds), sentAt)
     } catch (error) {
       fault(error)
     }
   }
 
-  function setClock(seconds: number, microseconds: number): void {
-    const now = seconds * 1000 + microseconds / 1000
-    if (Number.isFinite(now)) offset = now - performance.now()
+  function setClock(seconds: number, microseconds: number, sentAt: number): void {
+    const serverTime = seconds * 1000 + microseconds / 1000
+    const now = performance.now()
+    // Of a long trip nobody knows when in it the server looked at its clock: what was known before is better.
+    if (!Number.isFinite(serverTime) || (clockKnown && now - sentAt > CLOCK_TRIP)) return
+    offset = serverTime - (sentAt + now) / 2
+    clockKnown = true
   }
 
   /** Runs the end script; the client tells the waiters that the script may not publish to. */
@@ -85,12 +93,12 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
     },
 
     async readMany(ids) {
-      if (ids.length === 0) return []
-      const all = await commands.send(() => client.mgetBuffer(ids.map(names.entry)))
+      const all = await commands.send(async () => (ids.length === 0 ? [] : client.mgetBuffer(ids.map(names.entry))))
       return all.map((bytes) => bytes ?? undefined)
     },
 
     async claim(id, { token, seen, lease }): Promise<ClaimReply> {
+      const sentAt = performance.now()
       const reply = await commands.send(() =>
         scripts.claim(names.entry(id), names.flight(id), token, wholeMs(lease), instanceId, encodeSeen(seen)),
       )
@@ -99,7 +107,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
         case 'HIT':
           return { type: 'hit' }
         case 'LEAD':
-          setClock(Number(second), Number(third))
+          setClock(Number(second), Number(third), sentAt)
           return { type: 'lead', present: decodePresent(first) }
         case 'WAIT':
           return { type: 'wait', token: String(first), leaseLeft: Number(second), present: decodePresent(third) }
