@@ -132,7 +132,7 @@ const FAULTS: Partial<{ [T in CacheEventType]: (event: CacheEventOf<T>) => strin
 const WARN_AGAIN_AFTER = 60_000
 
 /** Complete by its type: a new event can't be forgotten here. */
-const NONE_YET: Readonly<Record<CacheEventType, 0>> = {
+export const NONE_YET: Readonly<Record<CacheEventType, 0>> = {
   hit: 0,
   miss: 0,
   join: 0,

@@ -33,7 +33,7 @@ export interface Link {
   readonly instanceId: string
   /** ms; before the first connection commands wait this long for it, then reject as `UNREACHABLE`. */
   readonly commandTimeout: number
-  /** Must not throw, and is never called from inside a call of the session. */
+  /** Must not throw; is never called from inside a call of the session, nor after `close` has resolved. */
   tell(event: StoreEvent): void
 }
 
@@ -42,7 +42,10 @@ export type StoreEvent =
   | { readonly type: 'message'; readonly message: Message }
   /** What another cache, or this one, announced to all. */
   | { readonly type: 'notice'; readonly notice: Notice }
-  /** From now on messages and notices arrive (`true`), or may be lost (`false`). */
+  /**
+   * From now on messages and notices arrive (`true`), or may be lost (`false`, which may be said again). Of a connection
+   * that dies in silence nobody learns at once: then the lease bounds the wait.
+   */
   | { readonly type: 'inbox'; readonly confirmed: boolean }
   /** Something failed outside of any call: a connection, a message that could not be understood. */
   | { readonly type: 'fault'; readonly error: unknown }
@@ -110,7 +113,10 @@ export type Ending =
   | { readonly type: 'alone' }
 
 export type Ended =
-  /** `refused` says why an entry that was to be stored (out of memory) was only shared. */
+  /**
+   * `refused` says why an entry that was to be stored was only shared (out of memory, a key of another type): what was
+   * there before is there still.
+   */
   | { readonly type: 'ok'; readonly stored: boolean; readonly refused?: string }
   /** The flight was not this token's any more: nothing was written and nobody told. */
   | { readonly type: 'fenced' }
@@ -127,7 +133,8 @@ export interface Session {
   readMany(ids: readonly string[]): Promise<readonly (Bytes | undefined)[]>
   /**
    * In one step: an entry that is not `seen` → `hit`; no flight, or one with this very token → it is this token's,
-   * `lead`; another flight → this instance is registered with it, `wait`. It must work where memory is full.
+   * `lead`; another flight → this instance is registered with it, `wait`, and will be told of its end unless its inbox is
+   * lost. It must work where memory is full.
    */
   claim(id: string, request: ClaimRequest): Promise<ClaimReply>
   /** Sets the lease anew if the flight is still this token's. How many instances wait, or `'lost'`. */

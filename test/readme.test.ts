@@ -1,0 +1,30 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { NONE_YET } from '../src/core/events.ts'
+
+const file = (name: string) => new URL(`../${name}`, import.meta.url)
+const text = (name: string) => readFileSync(file(name), 'utf8')
+const readme = text('README.md')
+
+describe('the README', () => {
+  test.each(['plain', 'yoga', 'envelop', 'trpc'])('shows examples/%s.ts as it is', (name) => {
+    expect(readme).toContain(`\`\`\`ts\n${text(`examples/${name}.ts`).trimEnd()}\n\`\`\``)
+  })
+
+  test.each(['README.md', 'docs/protocol.md'])('%s links to files that are there', (name) => {
+    const links = [...text(name).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) => link as string)
+    const base = file(name)
+    expect(links.filter((link) => !existsSync(new URL(link, base)))).toEqual([])
+    expect(links.length).toBeGreaterThan(2)
+  })
+
+  test('names every event', () => {
+    expect(Object.keys(NONE_YET).filter((type) => !readme.includes(`\`${type}\``))).toEqual([])
+  })
+
+  test('names the rights that the tests give to the user', () => {
+    const rights = /^user \S+ on >\S+ ~shop:\* &shop:\* (.+)$/m.exec(readme)?.[1]
+    expect(rights).toBeDefined()
+    expect(text('test/stores/redis/acl.test.ts')).toContain(rights)
+  })
+})
