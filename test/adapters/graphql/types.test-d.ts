@@ -1,0 +1,68 @@
+// Checked by `npm run typecheck`, and never run: each statement is a fact about types.
+import { envelop } from '@envelop/core'
+import type { OperationDefinitionNode } from 'graphql'
+import { createYoga, type YogaInitialContext } from 'graphql-yoga'
+import { expectTypeOf } from 'vitest'
+import { useAtomCache as useEnvelopCache } from '../../../src/adapters/graphql/envelop.ts'
+import { useAtomCache as useYogaCache } from '../../../src/adapters/graphql/yoga.ts'
+import { createCache } from '../../../src/index.ts'
+
+interface Context extends Record<string, unknown> {
+  readonly user?: { readonly id: string }
+}
+
+const cache = createCache()
+
+// In Yoga: the request, the context that was named with Yoga's own, and the operation.
+createYoga({
+  plugins: [
+    useYogaCache<Context>({
+      cache,
+      session: (request, context, operation) => {
+        expectTypeOf(request).toEqualTypeOf<Request>()
+        expectTypeOf(context).toEqualTypeOf<Context & YogaInitialContext>()
+        expectTypeOf(operation).toEqualTypeOf<OperationDefinitionNode>()
+        return context.user?.id
+      },
+    }),
+  ],
+})
+createYoga({ plugins: [useYogaCache({ cache, session: (request) => request.headers.get('authorization') })] })
+createYoga<object, { user: string }>({ plugins: [useYogaCache({ cache, session: () => null })] })
+// Contexts are mostly interfaces, which have no index signature.
+interface Account {
+  readonly account: string
+}
+useYogaCache<Account>({ cache, session: (_request, context) => context.account })
+
+// In envelop: the context and the operation.
+envelop({
+  plugins: [
+    useEnvelopCache<Context>({
+      cache,
+      session: (context, operation) => {
+        expectTypeOf(context).toEqualTypeOf<Context>()
+        expectTypeOf(operation).toEqualTypeOf<OperationDefinitionNode>()
+        return context.user?.id ?? null
+      },
+    }),
+  ],
+})
+envelop({ plugins: [useEnvelopCache({ cache, session: () => 'tenant' })] })
+useEnvelopCache<Account>({ cache, session: (context) => context.account })
+
+// What a session is not.
+// @ts-expect-error it has to be said
+useYogaCache({ cache })
+// @ts-expect-error a string: it is asked for each request
+useYogaCache({ cache, session: 'ann' })
+// @ts-expect-error a function that gives a number
+useYogaCache({ cache, session: () => 7 })
+// @ts-expect-error it has to be said
+useEnvelopCache({ cache })
+// @ts-expect-error a function that gives a number
+useEnvelopCache({ cache, session: () => 7 })
+// @ts-expect-error a misspelt option
+useEnvelopCache({ cache, session: () => null, tll: 1 })
+// @ts-expect-error the cache is missing
+useEnvelopCache({ session: () => null })

@@ -1,0 +1,139 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, inject, test } from 'vitest'
+import packageJson from '../package.json' with { type: 'json' }
+import tsdown from '../tsdown.config.ts'
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url))
+
+/** A running example. */
+interface Example {
+  readonly url: string
+}
+
+const running: ChildProcess[] = []
+afterEach(async () => {
+  await Promise.all(
+    running.splice(0).map(async (child) => {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const ended = once(child, 'close')
+      child.kill('SIGKILL')
+      await ended
+    }),
+  )
+})
+
+/** Runs the file as a user would, on a free port, until the test is over. */
+async function start(name: string, redisUrl?: string): Promise<Example> {
+  const { REDIS_URL: _, ...environment } = process.env
+  const child = spawn(process.execPath, ['--import', 'tsx', `examples/${name}.ts`], {
+    cwd: ROOT,
+    env: { ...environment, PORT: '0', ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  running.push(child)
+  let complaints = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    complaints += chunk
+  })
+  return new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const port = /port: (\d+)/.exec(line)?.[1]
+      if (port !== undefined) resolve({ url: `http://localhost:${port}` })
+    })
+    child.on('close', (code) => reject(new Error(`examples/${name}.ts exited with ${code}:\n${complaints}`)))
+  })
+}
+
+async function ask(url: string, init: RequestInit = {}): Promise<string> {
+  const response = await fetch(url, init)
+  expect(response.ok).toBe(true)
+  return response.text()
+}
+
+const graphql = (query: string, headers: Record<string, string> = {}): RequestInit => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/json', ...headers },
+  body: JSON.stringify({ query }),
+})
+
+/** A way to ask each example, whose answers differ with each run, and what they look like. */
+const EXAMPLES = [
+  {
+    name: 'plain',
+    ask: ({ url }: Example) => ask(`${url}/rates?base=EUR`),
+    like: /^\{"base":"EUR","USD":0\.\d+,"at":/,
+  },
+  {
+    name: 'yoga',
+    ask: ({ url }: Example) =>
+      ask(`${url}/graphql`, graphql('{ product(id: 42) { name } }', { 'x-user': 'for everybody' })),
+    like: /^\{"data":\{"product":\{"name":"Product 42, 0\.\d+"\}\}\}$/,
+  },
+  {
+    name: 'envelop',
+    ask: ({ url }: Example) => ask(url, graphql('{ product(id: 42) }')),
+    like: /^\{"data":\{"product":"Product 42, 0\.\d+"\}\}$/,
+  },
+  {
+    name: 'trpc',
+    ask: ({ url }: Example) => ask(`${url}/product.byId?input=${encodeURIComponent('{"id":"42"}')}`),
+    like: /^\{"result":\{"data":"Product 42, 0\.\d+"\}\}$/,
+  },
+]
+
+describe.each(EXAMPLES)('examples/$name.ts', (example) => {
+  test('alone, it answers from its memory', async () => {
+    const server = await start(example.name)
+    const first = await example.ask(server)
+    expect(first).toMatch(example.like)
+    expect(await example.ask(server)).toBe(first)
+  })
+
+  test('two processes on one Redis give one answer to all who ask at once', async () => {
+    const servers = await Promise.all([1, 2].map(() => start(example.name, inject('redisUrl'))))
+    const answers = await Promise.all([...servers, ...servers, ...servers].map((server) => example.ask(server)))
+    expect(answers[0]).toMatch(example.like)
+    expect(new Set(answers).size).toBe(1)
+  })
+
+  test('is short', async () => {
+    const source = await readFile(`${ROOT}examples/${example.name}.ts`, 'utf8')
+    expect(source.trimEnd().split('\n').length).toBeLessThanOrEqual(40)
+  })
+})
+
+test('answers of examples/yoga.ts are of one user', async () => {
+  const { url } = await start('yoga')
+  const me = (user: string) => ask(`${url}/graphql`, graphql('{ me product(id: 1) { name } }', { 'x-user': user }))
+  const [ann, bob] = [await me('ann'), await me('bob')]
+  expect([JSON.parse(ann).data.me, JSON.parse(bob).data.me]).toEqual(['ann', 'bob'])
+  expect(await me('ann')).toBe(ann)
+})
+
+test('orders of examples/trpc.ts are of one user, and refused to those without a name', async () => {
+  const { url } = await start('trpc')
+  const orders = (user: string) => ask(`${url}/orders`, { headers: { authorization: user } })
+  const [ann, bob] = [await orders('ann'), await orders('bob')]
+  expect(ann).toContain('Orders of ann')
+  expect(bob).toContain('Orders of bob')
+  expect(await orders('ann')).toBe(ann)
+  expect((await fetch(`${url}/orders`)).status).toBe(401)
+})
+
+test('every door of the package is its source here, for TypeScript and tsx', async () => {
+  const doors = Object.keys(packageJson.exports).filter((door) => door !== './package.json')
+  const { entry } = tsdown as { entry: Record<string, string> }
+  const config = await readFile(`${ROOT}tsconfig.json`, 'utf8')
+  const paths = Object.fromEntries(
+    [...config.matchAll(/^ {6}"(atomcache[^"]*)": \["\.\/(.*)"\]/gm)].map(([, door, file]) => [door, file]),
+  )
+  expect(paths).toEqual(
+    Object.fromEntries(
+      doors.map((door) => [`atomcache${door.slice(1)}`, entry[door === '.' ? 'index' : door.slice(2)]]),
+    ),
+  )
+})
