@@ -63,8 +63,9 @@ export interface SharedError {
  */
 export class LoaderError extends Error implements SharedError {
   override readonly name: string
-  readonly code?: string | number
-  readonly extensions?: Readonly<Record<string, unknown>>
+  // Declared, not defined: what the original did not have this one does not have either.
+  declare readonly code?: string | number
+  declare readonly extensions?: Readonly<Record<string, unknown>>
   constructor(error: SharedError) {
     super(error.message)
     this.name = error.name

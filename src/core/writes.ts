@@ -31,6 +31,7 @@ export async function write(
 ): Promise<void> {
   const { instance } = writer
   const { version } = instance.settings
+  if (pairs.length === 0) return
   const writes = await Promise.all(
     pairs.map(async ([key, value]) => ({ id: keyId(key, version), ...(await entryFor(instance, value, policy)) })),
   )
@@ -48,6 +49,7 @@ export async function write(
  * @throws UnconfirmedError for those that the store did not confirm, after all were tried
  */
 export async function invalidateKeys(writer: Writer, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
   await change(writer, 'invalidate', ids, (i) => writer.instance.session.remove(ids[i] as string))
   writer.instance.events.emit({ type: 'invalidate', keys: ids, remote: false })
 }
@@ -60,7 +62,6 @@ async function change(
 ): Promise<void> {
   const { instance } = writer
   const { commandTimeout: timeout } = instance.settings
-  if (ids.length === 0) return
   // A calls invalidate (detached here); B of this instance starts a flight, whose read is served before the removal;
   // the reply comes; C asks: without the second detach C would join B and get what was removed.
   writer.detach(ids)

@@ -1,0 +1,208 @@
+import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest'
+import { type Cache, createCache, memoryStore } from '../../src/index.ts'
+import { redisStore } from '../../src/stores/redis/index.ts'
+import { testNamespace } from '../redis/namespace.ts'
+import { startProxy } from '../redis/proxy.ts'
+import { type HeldStore, heldStore } from './held.ts'
+import { type Trace, traceOf } from './trace.ts'
+
+describe('the breaker', () => {
+  let store: HeldStore
+  let cache: Cache
+  let trace: Trace
+
+  beforeEach(async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
+    store = heldStore(memoryStore())
+    cache = createCache({ store, ttl: 60_000, commandTimeout: 100, breaker: { failures: 3, retryAfter: 1000 } })
+    await turn()
+    trace = traceOf(cache)
+  })
+  afterEach(async () => {
+    store.silent = false
+    await cache.close()
+    vi.useRealTimers()
+  })
+
+  /** Asks while the store is silent, until the read has timed out. */
+  async function fail(times: number): Promise<void> {
+    store.silent = true
+    for (let i = 0; i < times; i++) {
+      const call = cache.getOrSet(`key ${i}`, () => 'alone')
+      await expires(100)
+      expect(await call).toBe('alone')
+    }
+  }
+
+  it('opens after so many failures in a row, and then nothing is sent', async () => {
+    await fail(2)
+    expect(cache.stats().breaker).toBe('closed')
+    await fail(1)
+    expect(cache.stats().breaker).toBe('open')
+    expect(trace.of('breaker')).toEqual([{ type: 'breaker', state: 'open' }])
+    expect(trace.of('storeFault')).toHaveLength(3)
+    expect(trace.of('storeFault')[0]).toMatchObject({
+      op: 'read',
+      key: 'key 0',
+      error: { name: 'StoreError', code: 'TIMEOUT', message: 'no reply to read within 100 ms' },
+    })
+    const sent = { ...store.counts }
+    // No time passes: nobody waits for a store that is left alone.
+    expect(await cache.getOrSet('key', () => 'at once')).toBe('at once')
+    expect(await cache.get('key')).toBeUndefined()
+    expect(await cache.getMany(['key'])).toEqual([undefined])
+    expect(store.counts).toEqual(sent)
+    expect(trace.of('alone').at(-1)).toEqual({ type: 'alone', key: 'key', reason: 'store' })
+  })
+
+  it('a success between failures begins the count anew', async () => {
+    await fail(2)
+    store.silent = false
+    await cache.get('key')
+    await fail(2)
+    expect(cache.stats().breaker).toBe('closed')
+  })
+
+  it('after a while one command probes the store: a reply closes it', async () => {
+    await fail(3)
+    await vi.advanceTimersByTimeAsync(999)
+    store.silent = false
+    expect(await cache.getOrSet('key', () => 'too early')).toBe('too early')
+    expect(store.counts.claim).toBe(0)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(await cache.getOrSet('key', () => 'probed')).toBe('probed')
+    await turn()
+    expect(trace.of('breaker').map(({ state }) => state)).toEqual(['open', 'half-open', 'closed'])
+    expect(await cache.get('key')).toBe('probed')
+  })
+
+  it('while it probes no other command is sent; a failure opens it for as long again', async () => {
+    await fail(3)
+    await vi.advanceTimersByTimeAsync(1000)
+    const before = store.counts.read
+    const probe = cache.getOrSet('probe', () => 'probe')
+    await turn()
+    expect(cache.stats().breaker).toBe('half-open')
+    expect(await cache.getOrSet('other', () => 'other')).toBe('other')
+    expect(store.counts.read).toBe(before + 1)
+    await expires(100)
+    expect(await probe).toBe('probe')
+    expect(cache.stats().breaker).toBe('open')
+    await vi.advanceTimersByTimeAsync(999)
+    expect(await cache.get('probe')).toBeUndefined()
+    expect(store.counts.read).toBe(before + 1)
+    await vi.advanceTimersByTimeAsync(1)
+    store.silent = false
+    await cache.get('probe')
+    expect(trace.of('breaker').map(({ state }) => state)).toEqual(['open', 'half-open', 'open', 'half-open', 'closed'])
+  })
+
+  it('invalidations and sets are sent while it is open, and close it', async () => {
+    await fail(3)
+    const rejected = expect(cache.invalidate({ keys: ['key'] })).rejects.toMatchObject({
+      name: 'UnconfirmedError',
+      code: 'UNCONFIRMED',
+      keys: ['key'],
+      cause: { code: 'TIMEOUT' },
+    })
+    await expires(100)
+    await expires(100)
+    await rejected
+    expect(store.counts.remove).toBe(1)
+    store.silent = false
+    await cache.set('key', 'value')
+    expect(cache.stats().breaker).toBe('closed')
+    expect(await cache.get('key')).toBe('value')
+  })
+
+  it('a refusal is a reply: it does not open', async () => {
+    const small = createCache({ store: memoryStore({ maxBytes: 100 }), ttl: 1000, breaker: { failures: 1 } })
+    const faults = traceOf(small)
+    await expect(small.set('key', 'x'.repeat(200))).rejects.toMatchObject({ cause: { code: 'REFUSED' } })
+    expect(await small.getOrSet('key', () => 'x'.repeat(200))).toBe('x'.repeat(200))
+    await turn()
+    expect(faults.of('storeFault').map(({ op }) => op)).toEqual(['set', 'end'])
+    expect(faults.of('share')[0]?.reason).toBe('larger than the memory store')
+    expect(small.stats().breaker).toBe('closed')
+    await small.close()
+  })
+
+  it('a reply that comes after its budget is not used, and a late LEAD is given back', async () => {
+    const reply = store.holdReply('claim')
+    const call = cache.getOrSet('key', () => 'alone')
+    await reply.reached
+    await expires(100)
+    expect(await call).toBe('alone')
+    expect(trace.of('lead')).toEqual([])
+    reply.release()
+    await turn()
+    expect(store.counts.end).toBe(1)
+    // Nobody has to wait for the lease.
+    expect(await cache.getOrSet('key', () => 'led')).toBe('led')
+    expect(trace.of('lead')).toHaveLength(1)
+  })
+
+  it.for([
+    [20, 100],
+    [70, 120],
+  ] as const)(
+    'a read that takes %i of 100 ms and a claim without a reply delay a loader by %i ms',
+    async ([took, delay]) => {
+      const reading = store.holdReply('read')
+      store.holdReply('claim')
+      let loaded = false
+      const call = cache.getOrSet('key', () => {
+        loaded = true
+        return 'alone'
+      })
+      await reading.reached
+      await vi.advanceTimersByTimeAsync(took)
+      reading.release()
+      await turn()
+      // The clock counts in fractions.
+      await expires(delay - took - 2)
+      expect(loaded).toBe(false)
+      await expires(3)
+      expect(loaded).toBe(true)
+      expect(await call).toBe('alone')
+    },
+  )
+})
+
+describe('a Redis that does not answer', () => {
+  it('delays a request by the budget, then not at all, and is used again when it is back', async () => {
+    await using proxy = await startProxy(inject('redisUrl'))
+    await using cache = createCache({
+      namespace: testNamespace(),
+      store: redisStore(proxy.url),
+      ttl: 60_000,
+      commandTimeout: 50,
+      breaker: { failures: 2, retryAfter: 100 },
+    })
+    await cache.ready()
+    const trace = traceOf(cache)
+    await cache.set('key', 'stored')
+    proxy.blackhole(true)
+    for (let i = 0; i < 2; i++) expect(await cache.getOrSet('key', () => 'alone')).toBe('alone')
+    expect(trace.of('breaker').map(({ state }) => state)).toEqual(['open'])
+    const startedAt = performance.now()
+    expect(await cache.getOrSet('key', () => 'at once')).toBe('at once')
+    expect(performance.now() - startedAt).toBeLessThan(40)
+    proxy.blackhole(false)
+    await vi.waitFor(async () => expect(await cache.getOrSet('key', () => 'alone')).toBe('stored'), {
+      timeout: 10_000,
+      interval: 20,
+    })
+    expect(cache.stats().breaker).toBe('closed')
+  })
+})
+
+/** So much time passes; a command that is over its budget has one turn more. */
+async function expires(ms: number): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms)
+  await turn()
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}

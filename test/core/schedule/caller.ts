@@ -1,0 +1,164 @@
+import type { CallOptions, RequestOptions } from '../../../src/index.ts'
+import type { Barrier, Host } from './host.ts'
+import type { Ledger } from './ledger.ts'
+import { isBefore, type Origin, type Value } from './origin.ts'
+import type { Random } from './random.ts'
+import type { Subject } from './subject.ts'
+
+/** Somebody who asks an instance for a key. */
+export interface Call {
+  readonly host: Host
+  readonly key: string
+  readonly method: 'getOrSet' | 'get' | 'claim'
+  readonly forced: boolean
+  readonly askedAt: number
+  /** The step in which the flight that it may have joined was opened, at the earliest. */
+  readonly since: number
+  /** What had returned in this instance before it asked. */
+  readonly after: readonly Barrier[]
+  readonly abort: AbortController
+  over: boolean
+}
+
+export interface Callers {
+  ask(host: Host, key: string, method: Call['method'], forced: boolean): void
+  readonly waiting: readonly Call[]
+  readonly step: () => number
+}
+
+export interface CallersOptions {
+  readonly subject: Subject
+  readonly origin: Origin
+  readonly ledger: Ledger
+  readonly random: Random
+  readonly step: () => number
+}
+
+/** What the callers of all instances ask, and whether what they get is right. */
+export function createCallers({ subject, origin, ledger, random, step }: CallersOptions): Callers {
+  let waiting: Call[] = []
+
+  function over(call: Call): void {
+    call.over = true
+    waiting = waiting.filter((other) => other !== call)
+  }
+
+  /** The loader of the call; it ends when the schedule says so, or, mostly, when it is aborted. */
+  function load(call: Call, signal: AbortSignal): Promise<Value> {
+    watchLoaders(call)
+    return new Promise((resolve, reject) => {
+      const run = origin.start(call, signal, {
+        finish() {
+          origin.ended(run)
+          resolve(run.value)
+        },
+        fail(error) {
+          origin.ended(run)
+          reject(error)
+        },
+      })
+      if (random.chance(0.7)) signal.addEventListener('abort', () => run.fail(signal.reason), { once: true })
+    })
+  }
+
+  /** Single-flight: before one more starts, those that run must each have been detached. */
+  function watchLoaders(call: Call): void {
+    const { host, key } = call
+    const beside = origin.running.filter((run) => {
+      return run.host === host && run.key === key && run.call.forced === call.forced && !run.signal.aborted
+    })
+    if (beside.length === 0) return
+    const since = Math.min(...beside.map((run) => run.call.askedAt), call.askedAt)
+    const most = 1 + host.detached.filter((detached) => detached.key === key && detached.at >= since).length
+    if (beside.length + 1 > most) {
+      ledger.accuse(`single-flight: ${beside.length + 1} loaders of ${key} run in ${host.name}, at most ${most} may`)
+    }
+  }
+
+  function gets(call: Call, value: Value | undefined): void {
+    over(call)
+    if (value === undefined) {
+      if (call.method === 'getOrSet') ledger.accuse(`a caller of ${call.host.name} got nothing`)
+      return
+    }
+    for (const barrier of call.after) {
+      if (!isBefore(origin, value, barrier)) continue
+      const { name, version } = barrier
+      const what = `version ${value.version} of ${value.by}, and asked in step ${call.askedAt}`
+      ledger.accuse(
+        `I4: a caller of ${call.host.name} got ${what} after ${name} (version ${version}) had returned there`,
+      )
+    }
+    const publishedAt = origin.runOf(value)?.publishedAt ?? origin.barrierOf(value)?.executedAt
+    if (call.forced && publishedAt !== undefined && publishedAt < call.since) {
+      ledger.accuse(`a forced refresh of ${call.host.name} (step ${call.since}) got what was stored in ${publishedAt}`)
+    }
+  }
+
+  function fails(call: Call, error: unknown): void {
+    over(call)
+    const own = error instanceof subject.LoaderError || error instanceof subject.WaitTimeoutError
+    const loaders = error instanceof Error && error.message.startsWith('load')
+    if (own || loaders || (call.abort.signal.aborted && error === call.abort.signal.reason)) return
+    ledger.accuse(`I7: a caller of ${call.host.name} got ${String(error)}`)
+  }
+
+  function optionsOf(call: Call): CallOptions<Value> & RequestOptions {
+    const { forced: forceRefresh, abort } = call
+    const options = { forceRefresh, signal: abort.signal }
+    if (random.chance(0.06)) return { ...options, shouldCache: false }
+    if (random.chance(0.06)) return { ...options, ttl: () => 0 }
+    if (random.chance(0.06)) return { ...options, waitTimeout: 80, onWaitTimeout: random.pick(['load', 'throw']) }
+    return random.chance(0.3) ? { ...options, ttl: random.pick([50, 400, Number.POSITIVE_INFINITY]) } : options
+  }
+
+  /** Leads by hand: publishes, fails or gives back when the schedule says so. */
+  async function claim(call: Call): Promise<Value | undefined> {
+    const claimed = await call.host.cache.claim<Value>(call.key, optionsOf(call))
+    if (claimed.role === 'hit') return claimed.value
+    if (claimed.role === 'alone') return undefined
+    watchLoaders(call)
+    return new Promise((resolve, reject) => {
+      const run = origin.start(call, claimed.signal, {
+        finish() {
+          origin.ended(run)
+          if (random.chance(0.2)) void claimed.release()
+          else void claimed.publish(run.value)
+          resolve(run.value)
+        },
+        fail(error) {
+          origin.ended(run)
+          void claimed.fail(error)
+          reject(error)
+        },
+      })
+    })
+  }
+
+  return {
+    ask(host, key, method, forced) {
+      const after = origin.barriers.filter((barrier) => {
+        return barrier.key === key && barrier.host === host && barrier.returnedAt !== undefined
+      })
+      const abort = new AbortController()
+      const others = waiting.filter((call) => call.host === host && call.key === key && call.forced === forced)
+      const since = Math.min(step(), ...others.map((call) => call.since))
+      const call: Call = { host, key, method, forced, askedAt: step(), since, after, abort, over: false }
+      waiting.push(call)
+      const answer =
+        method === 'getOrSet'
+          ? host.cache.getOrSet<Value>(key, ({ signal }) => load(call, signal), optionsOf(call))
+          : method === 'get'
+            ? host.cache.get<Value>(key)
+            : claim(call)
+      answer.then(
+        (value) => gets(call, value),
+        (error) => fails(call, error),
+      )
+    },
+    get waiting() {
+      return waiting
+    },
+    step,
+  }
+}
