@@ -145,10 +145,10 @@ describe('a rich value', () => {
     fc.assert(
       fc.property(fc.oneof(richValue, fc.anything(ANY)), (value) => {
         const fit = fitOf(value)
-        if (fit.type === 'unfit') return
+        // Where JSON is enough it is JSON that is used; devalue refuses an own __proto__, as `fitOf` says of richer values.
+        if (fit.type === 'unfit' || (fit.type === 'plain' && hasOwnProto(value))) return
         seen++
-        const back = there(rich, value)
-        if (fit.type === 'rich' || !hasOwnProto(value)) expect(isDeepStrictEqual(back, value)).toBe(true)
+        expect(isDeepStrictEqual(there(rich, value), value)).toBe(true)
       }),
       { numRuns: 10_000 },
     )
