@@ -10,10 +10,15 @@ const { redis, ...options } = JSON.parse(process.argv[2] ?? '') as ChildOptions
 process.on('SIGINT', () => {})
 process.on('disconnect', () => process.exit())
 
+/** Where nobody listens any more, this process is about to end. */
+function tell(message: object): void {
+  process.send?.(message, undefined, undefined, () => {})
+}
+
 const { url } = await startServer(options, redisStore(redis), (event) => {
   // Errors don't travel; their words do.
-  process.send?.('error' in event ? { ...event, error: String(event.error) } : event)
+  tell('error' in event ? { ...event, error: String(event.error) } : event)
 })
 // Messages keep their order: this one comes after all events so far.
-process.on('message', () => process.send?.({ type: 'heard' }))
-process.send?.({ type: 'ready', url })
+process.on('message', () => tell({ type: 'heard' }))
+tell({ type: 'ready', url })
