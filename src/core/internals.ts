@@ -1,4 +1,3 @@
-import type { Cache } from './cache.ts'
 import type { Calls } from './calls.ts'
 import type { Events } from './events.ts'
 import type { CallOptions, Policy } from './options.ts'
@@ -15,13 +14,13 @@ export interface Internals extends Pick<Calls, 'ask'> {
 /** By a registered symbol: adapter and cache may come from the ESM and from the CommonJS build. */
 const INTERNALS = Symbol.for('atomcache.internals.1')
 
-export function expose(cache: Cache, internals: Internals): Cache {
+export function expose<C extends object>(cache: C, internals: Internals): C {
   Object.defineProperty(cache, INTERNALS, { value: internals })
   return cache
 }
 
 /** @throws TypeError for what `createCache` did not make */
-export function internalsOf(cache: Cache): Internals {
+export function internalsOf(cache: object): Internals {
   const internals = (cache as { [INTERNALS]?: Internals } | undefined)?.[INTERNALS]
   if (internals === undefined) throw new TypeError('cache must be what createCache() returned')
   return internals
