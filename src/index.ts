@@ -10,6 +10,7 @@ import { memoryStore } from './stores/memory.ts'
 export type { Cache, CacheStats, SetOptions } from './core/cache.ts'
 export type { Claim, LeaderClaim, PublishOptions } from './core/claims.ts'
 export type { Bytes, Codec } from './core/codec.ts'
+export { markOf } from './core/entry.ts'
 export type { SharedError, StoreErrorCode } from './core/errors.ts'
 export { LoaderError, StoreError, UnconfirmedError, WaitTimeoutError } from './core/errors.ts'
 export type {

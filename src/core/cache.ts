@@ -83,7 +83,10 @@ export interface Cache {
    * @throws as `getOrSet`
    */
   claim<V = unknown>(key: Key, options?: CallOptions<V> & RequestOptions): Promise<Claim<V>>
-  /** Resolves when the store is connected and messages arrive. Nothing needs to wait for it; rejects after `close`. */
+  /**
+   * Resolves when the store is connected and messages arrive, however long that takes; rejects after `close`. Nothing
+   * needs to wait for it: requests are answered without it.
+   */
   ready(): Promise<void>
   /** Calls `listener` for each event of the type, or with `'*'` for all; returns what ends that. */
   on<T extends CacheEventType | '*'>(type: T, listener: CacheListener<T>): () => void
@@ -129,7 +132,7 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
 
   async function stored(key: Key) {
     const id = keyId(key, version)
-    return instance.closed ? undefined : hitOf(instance, id, await calls.look(id))
+    return instance.closed || !calls.enabled(id) ? undefined : hitOf(instance, id, await calls.look(id))
   }
 
   const cache: Cache = {
@@ -142,8 +145,12 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
       return calls.ask(order, load, options?.signal) as Promise<V>
     },
 
-    wrap: ((load: (...args: unknown[]) => unknown, options: WrapOptions<unknown[], unknown>) =>
-      wrapLoader(cache, load, options)) as unknown as Cache['wrap'],
+    wrap: ((load: (...args: unknown[]) => unknown, options: WrapOptions<unknown[], unknown>) => {
+      const wrapped = wrapLoader(cache, load, options)
+      const { key: _, ...call } = options
+      if (policyOf(call).ttl === undefined) throw new TypeError(needsTtl('wrap'))
+      return wrapped
+    }) as unknown as Cache['wrap'],
 
     async get<V>(key: Key) {
       return (await stored(key))?.value as V | undefined
@@ -159,7 +166,9 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     },
 
     async getMany<V>(keys: readonly Key[]) {
+      if (!Array.isArray(keys)) throw new TypeError('getMany takes an array of keys')
       const ids = keys.map((key) => keyId(key, version))
+      if (!calls.enabled(ids[0] ?? '')) return ids.map(() => undefined)
       return (await readMany(instance, ids)) as (V | undefined)[]
     },
 
@@ -169,6 +178,7 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     },
 
     async setMany(entries, options) {
+      if (typeof entries?.[Symbol.iterator] !== 'function') throw new TypeError('setMany takes [key, value] pairs')
       const pairs = [...entries]
       await write(writer, pairs, policyOf(options))
       return pairs.map(() => true)

@@ -12,6 +12,8 @@ export interface Calls {
   ask(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): Promise<unknown>
   /** As `ask`, and hands out the lease where `ask` runs the loader. */
   claim(order: Order, signal: AbortSignal | undefined): Promise<Claim>
+  /** Whether the kill switch is on; what it throws is told, and means that it is not. */
+  enabled(id: string): boolean
   /** What is stored, for this caller alone or with all who look in the same moment. Never rejects. */
   look(id: string): Promise<Look>
   /** Whoever asks for these from now on must not get what was begun before. */
@@ -41,11 +43,13 @@ export function createCalls(instance: Instance): Calls {
   /** Loaders of those whose wait limit passed. */
   const solos = createFlights()
 
-  function enabled(order: Order): boolean {
+  function enabled(id: string): boolean {
     try {
-      return settings.enabled()
+      const on: unknown = settings.enabled()
+      if (typeof on === 'boolean') return on
+      throw new TypeError(`enabled returned ${typeof on}, not a boolean`)
     } catch (error) {
-      events.emit({ type: 'policyError', key: order.id, option: 'enabled', error })
+      events.emit({ type: 'policyError', key: id, option: 'enabled', error })
       return false
     }
   }
@@ -153,7 +157,10 @@ export function createCalls(instance: Instance): Calls {
   return {
     async ask(order, load, signal) {
       signal?.throwIfAborted()
-      if (!enabled(order)) return own(order, load, signal)
+      if (!enabled(order.id)) {
+        events.emit({ type: 'alone', key: order.id, reason: 'disabled' })
+        return own(order, load, signal)
+      }
       if (!getOrSetChannel.hasSubscribers) return answer(order, load, signal)
       const { namespace } = settings
       const trace: TraceMessage = { namespace, instanceId: instance.instanceId, key: order.id }
@@ -162,7 +169,7 @@ export function createCalls(instance: Instance): Calls {
 
     async claim(order, signal) {
       signal?.throwIfAborted()
-      if (!enabled(order)) return { role: 'alone' }
+      if (!enabled(order.id)) return { role: 'alone' }
       for (;;) {
         let hand!: (claim: LeaderClaim) => void
         let here = true
@@ -190,6 +197,7 @@ export function createCalls(instance: Instance): Calls {
       }
     },
 
+    enabled,
     look: looks.at,
 
     detach(ids) {

@@ -65,8 +65,14 @@ function leaderClaim(
     role: 'leader',
     signal: flight.signal,
     async publish(value, options) {
-      const policy: Policy = options === undefined ? order.policy : resolveCall(order.policy, options)
-      if (policy.ttl === undefined) throw new TypeError(needsTtl('publish'))
+      let policy: Policy
+      try {
+        policy = options === undefined ? order.policy : resolveCall(order.policy, options)
+        if (policy.ttl === undefined) throw new TypeError(needsTtl('publish'))
+      } catch (error) {
+        await release() // nobody may be left to end the flight
+        throw error
+      }
       const made = endingOf(instance, { id, key, token: lease.token, value, policy })
       const ending = made instanceof Promise ? await made : made
       const ended = lease.publish(ending)

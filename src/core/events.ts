@@ -13,6 +13,8 @@ export type AloneReason =
   | 'waitTimeout'
   /** The cache was closed. */
   | 'closed'
+  /** The kill switch `enabled` is off. */
+  | 'disabled'
 
 /** Everything that happens in a cache, as `cache.on` tells it. `key` is the id: the canonical text of the key. */
 export type CacheEvent =
@@ -123,7 +125,7 @@ const FAULTS: Partial<{ [T in CacheEventType]: (event: CacheEventOf<T>) => strin
     `values of ${shape} can't be cached: ${reason}${path === '' ? '' : ` at ${path}`}`,
   bypass: ({ what, reason }) => `${what} is not cached: ${reason}`,
   policyError: ({ key, option, error }) => `the option ${option} failed for ${key}: ${messageOf(error)}`,
-  overdue: ({ key }) => `a loader of ${key} runs longer than maxFlightTime`,
+  overdue: ({ key }) => `a loader, or a claim that was not ended, holds ${key} for longer than maxFlightTime`,
   breaker: ({ state }) =>
     state === 'open' ? 'the store is left alone for a while: too many failures in a row' : undefined,
 }
@@ -201,6 +203,10 @@ export function createEvents(namespace: string, instanceId: string): Events {
     },
 
     on(type, listener) {
+      if (type !== '*' && !Object.hasOwn(NONE_YET, type)) {
+        throw new TypeError(`there is no event '${String(type)}'; there are '*', ${Object.keys(NONE_YET).join(', ')}`)
+      }
+      if (typeof listener !== 'function') throw new TypeError('on takes an event and a function')
       const set = listeners.get(type) ?? new Set()
       listeners.set(type, set)
       // Wrapped, so that one function may listen twice and each unsubscriber ends its own.

@@ -32,12 +32,16 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
   const { session, breaker, events } = instance
   const { id, token, policy } = leader
   const startedAt = performance.now()
-  const forget = instance.onClose(() => void release('closed'))
+  const forget = instance.onClose(() => {
+    void release('closed')
+    leader.lost()
+  })
   let over = false
   let fenced = false
   let renewing = false
   let overdue = false
   let timer = setTimeout(renew, policy.leaseTtl / 3)
+  timer.unref() // a claim that is never ended must not keep a process
 
   /** From here on nothing is renewed, and nothing but one end is sent. */
   function finish(): void {
@@ -75,6 +79,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
       return
     }
     timer = setTimeout(renew, Math.min(policy.leaseTtl / 3, left))
+    timer.unref()
   }
 
   async function end(ending: Ending, ended: (reply: Ended & { type: 'ok' }) => void): Promise<Ended | undefined> {

@@ -49,7 +49,7 @@ export interface CacheOptions extends CallOptions {
   store?: Store | undefined
   /** Deployments whose values have different shapes say different versions, and don't see each other's entries. */
   version?: string | undefined
-  /** The kill switch. `false`: loaders run for every caller, nothing is read; writes and invalidations go on. Default: `true`. */
+  /** The kill switch. `false`: nothing is read and every caller runs its loader; writes and invalidations go on. Default: `true`. */
   enabled?: boolean | (() => boolean) | undefined
   /**
    * ms, at least 1: how long a command may take. A store that does not answer delays a request by as much before its
@@ -137,11 +137,15 @@ export function resolveSettings(options: CacheOptions): Settings {
   if (typeof enabled !== 'boolean' && typeof enabled !== 'function') {
     throw new TypeError(`enabled must be a boolean or a function that returns one, got ${show(enabled)}`)
   }
-  const { failures = 5, retryAfter = 1000 } = options.breaker ?? {}
+  const { breaker = {} } = options
+  if (typeof breaker !== 'object' || breaker === null) {
+    throw new TypeError(`breaker must be { failures, retryAfter }, got ${show(breaker)}`)
+  }
+  const { failures = 5, retryAfter = 1000 } = breaker
   if (!Number.isInteger(failures) || failures < 1) {
     throw new RangeError(`breaker.failures must be an integer of at least 1, got ${show(failures)}`)
   }
-  known('breaker', options.breaker ?? {}, new Set(['failures', 'retryAfter']))
+  known('breaker', breaker, new Set(['failures', 'retryAfter']))
   return Object.freeze({
     namespace,
     version,
@@ -206,11 +210,9 @@ function defined(options: CallOptions<never>): CallOptions<never> {
 }
 
 function checkCodec(codec: Codec): void {
-  if (
-    typeof codec?.encode !== 'function' ||
-    typeof codec.decode !== 'function' ||
-    !/^[a-z0-9._-]{1,32}$/.test(codec.id)
-  ) {
+  const { id, encode, decode } = (codec ?? {}) as Partial<Codec>
+  const named = typeof id === 'string' && /^[a-z0-9._-]{1,32}$/.test(id)
+  if (typeof encode !== 'function' || typeof decode !== 'function' || !named) {
     throw new TypeError(
       `codec must be { id, encode, decode } with an id of 1 to 32 characters of a-z, 0-9, '.', '_' and '-', got ${show(codec)}`,
     )
@@ -230,7 +232,8 @@ export function known(where: string, options: object, ...sets: readonly Readonly
 }
 
 function atLeast(name: string, least: number, given: number, unit: string): number {
-  if (!(typeof given === 'number' && given >= least && given < Number.POSITIVE_INFINITY)) {
+  if (given === Number.POSITIVE_INFINITY) throw new RangeError(`${name} must be finite (${unit}), got Infinity`)
+  if (!(typeof given === 'number' && given >= least)) {
     throw new RangeError(`${name} must be at least ${least} (${unit}), got ${show(given)}`)
   }
   return given

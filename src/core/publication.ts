@@ -1,4 +1,4 @@
-import { type Codec, json, rich } from './codec.ts'
+import { type Bytes, type Codec, json, rich } from './codec.ts'
 import { encodeEntry } from './entry.ts'
 import { type Fit, fitOf } from './fit.ts'
 import type { Instance } from './instance.ts'
@@ -44,6 +44,12 @@ export function endingOf(instance: Instance, publication: Publication): Ending |
   return encode(instance, publication, codec, ttl)
 }
 
+/** @throws TypeError for what a codec must not return */
+export function payloadOf(codec: Codec, encoded: unknown): Bytes {
+  if (encoded instanceof Uint8Array) return encoded
+  throw new TypeError(`the codec '${codec.id}' must encode to a Uint8Array, got ${typeof encoded}`)
+}
+
 /** The codec that restores the value faithfully, or why none does. */
 export function codecFor(value: unknown, own: Codec | undefined): Codec | (Fit & { type: 'unfit' }) {
   if (own !== undefined) return own
@@ -56,7 +62,8 @@ function encode(instance: Instance, publication: Publication, codec: Codec, ttl:
     report(instance, publication, `the codec '${codec.id}' can't write it: ${String(error)}`, '')
     return { type: 'alone' }
   }
-  const ended = (payload: Uint8Array): Ending => {
+  const ended = (encoded: unknown): Ending => {
+    const payload = payloadOf(codec, encoded)
     const { token: stamp } = publication
     const header = { stamp, codec: codec.id, createdAt: instance.session.now(), ttl: Math.max(ttl, 0), tags: [] }
     const entry = encodeEntry(header, payload)

@@ -8,8 +8,9 @@
  *
  * Rules for every store:
  * - Ids are well-formed strings of at most 256 bytes; every one is legal, also the empty one and those with braces.
- * - An entry begins with a mark of `MARK_BYTES` bytes, which names the flight that published it (its stamp). Stores
- *   compare marks; they never look further into an entry.
+ * - The first 20 bytes of an entry are its **mark** (`markOf`, exported by the package, gives them): `atc1` and, as 16
+ *   ASCII characters, its **stamp**: the token of the flight that published it. Of bytes that are not ours the mark is
+ *   their first 20, or fewer. Stores compare marks; they never look further into an entry.
  * - Bytes that are handed in or out may be shared by all: nobody writes into them.
  * - Faults are thrown as `StoreError`; nothing is resent: a command that ran twice, or late, can revive what an
  *   invalidation removed.
@@ -92,7 +93,11 @@ export interface ClaimRequest {
 /** What a claim found: an entry unlike the one seen, no flight (now it is the claimer's), or somebody's flight. */
 export type ClaimReply =
   | { readonly type: 'hit' }
-  | { readonly type: 'lead'; readonly present: Bytes | 'none' }
+  | {
+      readonly type: 'lead'
+      /** The mark of what is at the id. */
+      readonly present: Bytes | 'none'
+    }
   | {
       readonly type: 'wait'
       /** The leader's. Only messages with this token count. */
@@ -145,9 +150,15 @@ export interface Session {
    * A value too large for a message is told as `ready` where it was stored, else as `alone`.
    */
   end(id: string, token: string, ending: Ending): Promise<Ended>
-  /** Stores without a flight: ends whatever flight there is with this value. Rejects, changing nothing, if refused. */
+  /**
+   * Stores without a flight: ends whatever flight there is with this value, under the token found. Rejects, changing
+   * nothing, if refused. `ttl` as in `Ending`. The cache announces it; the store need not.
+   */
   set(id: string, entry: Bytes, ttl: number): Promise<void>
-  /** Deletes the entry and the flight, whose waiters are told `again`. A key of another type is left alone. */
+  /**
+   * Deletes the entry and the flight, whose waiters are told `again` under the token found. A key of another type is
+   * left alone. The cache announces it; the store need not.
+   */
   remove(id: string): Promise<void>
   /** Tells all caches of the namespace, the sender too. */
   announce(notice: Notice): Promise<void>

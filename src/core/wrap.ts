@@ -48,10 +48,12 @@ export function wrapLoader<A extends unknown[], V>(
   if (typeof load !== 'function') throw new TypeError('wrap takes a function and { key: (...args) => key }')
   if (typeof options?.key !== 'function') throw new TypeError('wrap needs the option key: (...args) => key')
   const { key, ...call } = options
+  // The context stands behind all arguments that `key` names: one that a call leaves out must not be taken for it.
+  const complete = (args: A) => Object.assign(new Array(Math.max(args.length, key.length)).fill(undefined), args) as A
   const ask = (args: A, forceRefresh: boolean) =>
     cache.getOrSet<V>(
       key(...args),
-      (context) => load(...args, context),
+      (context) => load(...complete(args), context),
       forceRefresh ? { ...call, forceRefresh } : call,
     )
 

@@ -4,7 +4,7 @@ import { UnconfirmedError } from './errors.ts'
 import { type Instance, newToken } from './instance.ts'
 import { type Key, keyId } from './key.ts'
 import type { Policy } from './options.ts'
-import { codecFor } from './publication.ts'
+import { codecFor, payloadOf } from './publication.ts'
 
 /** What the writes of a cache need of it besides the instance. */
 export interface Writer {
@@ -103,7 +103,7 @@ async function entryFor(
     throw new TypeError(`the value can't be stored: ${codec.reason}${codec.path === '' ? '' : ` at ${codec.path}`}`)
   }
   const header = { stamp: newToken(), codec: codec.id, createdAt: instance.session.now(), ttl, tags: [] }
-  const entry = encodeEntry(header, await codec.encode(value))
+  const entry = encodeEntry(header, payloadOf(codec, await codec.encode(value)))
   const { maxEntryBytes } = instance.settings
   if (entry.byteLength > maxEntryBytes) {
     throw new RangeError(

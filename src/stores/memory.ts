@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Bytes } from '../core/codec.ts'
 import { hasStamp, markOf } from '../core/entry.ts'
 import { StoreError } from '../core/errors.ts'
+import { known } from '../core/options.ts'
 import type {
   ClaimReply,
   Ended,
@@ -22,6 +23,8 @@ export interface MemoryStoreOptions {
   maxBytes?: number | undefined
 }
 
+const OPTIONS: ReadonlySet<string> = new Set(['maxEntries', 'maxBytes'])
+
 interface Flight {
   readonly leader: string
   /** By `performance.now()`. */
@@ -36,6 +39,7 @@ interface Flight {
  * @throws RangeError for bounds below 1
  */
 export function memoryStore(options: MemoryStoreOptions = {}): Store {
+  known('memoryStore', options, OPTIONS)
   const { maxEntries = 10_000, maxBytes = 64 * 1024 * 1024 } = options
   for (const [name, given] of Object.entries({ maxEntries, maxBytes })) {
     if (!(Number.isInteger(given) && given >= 1))

@@ -11,7 +11,7 @@ const OF_CALLS: readonly Wrong[] = [
   [{ ttl: null }, RangeError, 'ttl must be greater than 0 (ms), Infinity, or a function of the value, got null'],
   [{ shouldCache: 'yes' }, TypeError, 'shouldCache must be a boolean or a function of the value, got "yes"'],
   [{ leaseTtl: 99 }, RangeError, 'leaseTtl must be at least 100 (ms), got 99'],
-  [{ leaseTtl: Number.POSITIVE_INFINITY }, RangeError, 'leaseTtl must be at least 100 (ms), got Infinity'],
+  [{ leaseTtl: Number.POSITIVE_INFINITY }, RangeError, 'leaseTtl must be finite (ms), got Infinity'],
   [{ leaseTtl: '5s' }, RangeError, 'leaseTtl must be at least 100 (ms), got "5s"'],
   [
     { leaseTtl: 200, maxFlightTime: 199 },

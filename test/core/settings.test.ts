@@ -42,7 +42,9 @@ onEveryStore((service) => {
     expect(await Promise.all([1, 2, 3].map(() => off.cache.getOrSet('key', load)))).toEqual(Array(3).fill('computed'))
     expect(load).toHaveBeenCalledTimes(3)
     expect(await off.cache.claim('key')).toEqual({ role: 'alone' })
-    expect(off.trace.types.filter((type) => type !== 'invalidate')).toEqual([])
+    expect(await off.cache.get('key')).toBeUndefined()
+    expect(await off.cache.getMany(['key'])).toEqual([undefined])
+    expect(off.trace.types.filter((type) => type !== 'invalidate')).toEqual(['alone', 'alone', 'alone'])
     expect(await on.cache.get('key')).toBe('stored')
   })
 
@@ -73,7 +75,16 @@ onEveryStore((service) => {
       },
     })
     expect(await cache.getOrSet('key', () => 'value')).toBe('value')
-    expect(trace.events).toEqual([{ type: 'policyError', key: 'key', option: 'enabled', error }])
+    expect(trace.events).toEqual([
+      { type: 'policyError', key: 'key', option: 'enabled', error },
+      { type: 'alone', key: 'key', reason: 'disabled' },
+    ])
+  })
+
+  it('a switch that returns no boolean is off, and says so', async () => {
+    const { cache, trace } = await service.open({ enabled: (async () => true) as unknown as () => boolean })
+    expect(await cache.getOrSet('key', () => 'value')).toBe('value')
+    expect(trace.types).toEqual(['policyError', 'alone'])
   })
 
   it('caches without a store are alone in their process', async () => {
