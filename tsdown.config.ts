@@ -13,7 +13,8 @@ export default defineConfig({
   format: ['esm', 'cjs'],
   platform: 'node',
   target: 'node20.19',
-  dts: true,
+  dts: { sourcemap: false },
+  // It is ESM only, and not all that `require` this package (Jest, for one) can `require` that.
+  deps: { alwaysBundle: ['devalue'] },
   fixedExtension: false,
-  sourcemap: true,
 })

@@ -28,9 +28,13 @@ const getEnveloped = envelop({
 
 const server = createServer(async (request, response) => {
   const { parse, contextFactory, execute } = getEnveloped({ request })
-  const { query, variables: variableValues } = (await json(request)) as { query: string; variables?: object }
-  const document = parse(query)
-  const result = await execute({ schema, rootValue, document, variableValues, contextValue: await contextFactory() })
-  response.setHeader('content-type', 'application/json').end(JSON.stringify(result))
+  try {
+    const { query, variables: variableValues } = (await json(request)) as { query: string; variables?: object }
+    const document = parse(query)
+    const result = await execute({ schema, rootValue, document, variableValues, contextValue: await contextFactory() })
+    response.setHeader('content-type', 'application/json').end(JSON.stringify(result))
+  } catch (error) {
+    response.writeHead(400).end(String(error))
+  }
 })
 server.listen(PORT, () => console.log('listening on', server.address()))

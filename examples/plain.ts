@@ -25,7 +25,13 @@ async function fetchRates(base: string, signal: AbortSignal) {
 }
 
 const server = createServer(async ({ url }, response) => {
-  const base = new URL(url ?? '', 'http://localhost').searchParams.get('base') ?? 'EUR'
-  response.setHeader('content-type', 'application/json').end(JSON.stringify(await rates(base)))
+  try {
+    const base = new URL(`http://localhost${url}`).searchParams.get('base') ?? 'EUR'
+    response.setHeader('content-type', 'application/json').end(JSON.stringify(await rates(base)))
+  } catch (error) {
+    response.writeHead(500).end(String(error))
+  }
 })
 server.listen(PORT, () => console.log('listening on', server.address()))
+// What this process computes is handed over, so that nobody waits for it.
+process.once('SIGTERM', () => server.close(() => cache.close()))

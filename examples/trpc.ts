@@ -10,7 +10,7 @@ import { z } from 'zod'
 
 const { PORT = '4000', REDIS_URL } = process.env
 
-const cache = createCache({ store: REDIS_URL === undefined ? undefined : redisStore(REDIS_URL) })
+const cache = createCache({ namespace: 'trpc', store: REDIS_URL === undefined ? undefined : redisStore(REDIS_URL) })
 
 const t = initTRPC.context<{ user?: { id: string } | undefined }>().create()
 const signedIn = t.procedure.use(({ ctx: { user }, next }) => {
