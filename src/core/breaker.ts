@@ -23,6 +23,11 @@ export interface Breaker {
   readonly state: 'open' | 'half-open' | 'closed'
 }
 
+/** A store that throws at once, against its contract, fails as one that rejects. */
+async function sent<T>(send: () => Promise<T>): Promise<T> {
+  return send()
+}
+
 export function createBreaker(
   settings: { readonly failures: number; readonly retryAfter: number },
   events: Events,
@@ -81,7 +86,7 @@ export function createBreaker(
         // Timers run before sockets are read: after the event loop was blocked for longer than the budget the reply may
         // be here already. A blocked loop is not a slow store, so the sockets have their turn first.
         const timer = setTimeout(() => setImmediate(expire), guarded.timeout)
-        send().then(
+        sent(send).then(
           (reply) => {
             if (over) {
               late?.(reply)

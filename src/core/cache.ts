@@ -8,6 +8,7 @@ import { type Key, keyId } from './key.ts'
 import {
   type CacheOptions,
   type CallOptions,
+  known,
   type Policy,
   type RequestOptions,
   resolveCall,
@@ -102,6 +103,8 @@ export interface Cache {
 
 export type SetOptions<V = unknown> = Pick<CallOptions<V>, 'ttl' | 'codec'>
 
+const INVALIDATE: ReadonlySet<string> = new Set(['keys'])
+
 /** Characters and values that a key made of a client's input may have: to refuse a larger one must be cheap. */
 const MAX_CLIENT_KEY = 65_536
 
@@ -190,6 +193,7 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
       if (!Array.isArray(what?.keys)) {
         throw new TypeError('invalidate takes { keys: [key, …] }: each key exact, as it was given to getOrSet')
       }
+      known('invalidate', what, INVALIDATE)
       const ids = what.keys.map((key) => keyId(key, version))
       await invalidateKeys(writer, [...new Set(ids)])
     },

@@ -1,5 +1,5 @@
 import { type Claim, claiming, type LeaderClaim } from './claims.ts'
-import { isAbort, WaitTimeoutError } from './errors.ts'
+import { isAbort, isTimeout, WaitTimeoutError } from './errors.ts'
 import { type AloneReason, getOrSetChannel, type TraceMessage } from './events.ts'
 import { createFlights, type Flight, type Result } from './flight.ts'
 import type { Instance } from './instance.ts'
@@ -34,6 +34,9 @@ interface Seat {
   readonly opener: boolean
 }
 
+/** So often a caller goes on after somebody else's abort; where each loader aborts itself that error is the answer. */
+const MAX_ABORTS = 2
+
 export function createCalls(instance: Instance): Calls {
   const { events, settings } = instance
   const looks = createLooks(instance)
@@ -55,11 +58,12 @@ export function createCalls(instance: Instance): Calls {
   }
 
   /** What is stored; or a place in the flight that will bring a value: one that is there, or a new one. */
-  async function approach(order: Order, lead: Lead): Promise<Hit | Seat> {
+  async function approach(order: Order, lead: Lead, signal: AbortSignal | undefined): Promise<Hit | Seat> {
     const { id } = order
     const table = order.forced ? forced : flights
     const blind = order.forced || instance.closed || table.get(id) !== undefined
     const look = blind ? undefined : await looks.at(id)
+    signal?.throwIfAborted()
     if (look !== undefined && look.found !== 'fault' && look.found.type === 'value') {
       events.emit({ type: 'hit', key: id })
       return { type: 'hit', value: look.found.value }
@@ -93,24 +97,24 @@ export function createCalls(instance: Instance): Calls {
 
   async function answer(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): Promise<unknown> {
     const lead = loading(instance, order, load)
+    let aborts = 0
     for (;;) {
-      const seat = await approach(order, lead)
-      if (seat.type === 'hit') {
-        signal?.throwIfAborted()
-        return seat.value
-      }
+      const seat = await approach(order, lead, signal)
+      if (seat.type === 'hit') return seat.value
       let result: Result
       try {
         result = await resultOf(seat, order, signal)
       } catch (error) {
         // Somebody else's abort: it says nothing about the value, nor about this caller.
-        if (seat.opener || !isAbort(error) || signal?.aborted) throw error
+        if (seat.opener || !isOthersAbort(error, signal) || ++aborts > MAX_ABORTS) throw error
         continue
       }
       switch (result.type) {
         case 'value':
           return seat.opener || !result.once ? result.value : own(order, load, signal)
         case 'alone':
+          // Waited for in vain: the next one must not wait for it again.
+          if (solos.get(order.id) === seat.flight) seat.flight.detach()
           return solo(order, load, signal, result.reason)
         case 'again':
           continue
@@ -130,6 +134,7 @@ export function createCalls(instance: Instance): Calls {
     signal: AbortSignal | undefined,
     reason: AloneReason,
   ): Promise<unknown> {
+    let aborts = 0
     for (;;) {
       const open = solos.get(order.id)
       const flight = open?.join() ?? solos.open(order.id, (opened) => runAlone(instance, opened, order, load, reason))
@@ -141,7 +146,7 @@ export function createCalls(instance: Instance): Calls {
           return { type: 'again' }
         })
       } catch (error) {
-        if (seat.opener || !isAbort(error) || signal?.aborted) throw error
+        if (seat.opener || !isOthersAbort(error, signal) || ++aborts > MAX_ABORTS) throw error
         continue
       }
       if (result.type !== 'value') continue
@@ -178,9 +183,9 @@ export function createCalls(instance: Instance): Calls {
         })
         const lead = claiming(instance, order, (claim) => {
           hand(claim)
-          return here
+          return here && !signal?.aborted
         })
-        const seat = await approach(order, lead)
+        const seat = await approach(order, lead, signal)
         if (seat.type === 'hit') return { role: 'hit', value: seat.value }
         const result = resultOf(seat, order, signal)
         // What comes of the flight after the lease was handed out is the claimer's own doing.
@@ -213,4 +218,9 @@ export function createCalls(instance: Instance): Calls {
       return flights.size + forced.size + solos.size
     },
   }
+}
+
+/** An abort that another caller caused. A timeout of the loader's own (`AbortSignal.timeout`) would befall all. */
+function isOthersAbort(error: unknown, signal: AbortSignal | undefined): boolean {
+  return isAbort(error) && !isTimeout(error) && !signal?.aborted
 }

@@ -68,6 +68,7 @@ function leaderClaim(
       let policy: Policy
       try {
         policy = options === undefined ? order.policy : resolveCall(order.policy, options)
+        if (policy.codec !== undefined) instance.codecs.set(policy.codec.id, policy.codec)
         if (policy.ttl === undefined) throw new TypeError(needsTtl('publish'))
       } catch (error) {
         await release() // nobody may be left to end the flight

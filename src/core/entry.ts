@@ -55,7 +55,8 @@ export function encodeEntry(header: EntryHeader, payload: Bytes): Bytes {
 
   const extension = tags.length === 0 ? '' : JSON.stringify({ tags })
   const extensionBytes = Buffer.byteLength(extension)
-  const bytes = Buffer.allocUnsafe(FIXED_BYTES + codec.length + extensionBytes + payload.length)
+  // Not from Node's pool, of which a small entry in a memory store would keep a whole slab.
+  const bytes = Buffer.allocUnsafeSlow(FIXED_BYTES + codec.length + extensionBytes + payload.length)
   bytes.writeUInt32BE(MAGIC, 0)
   bytes.write(stamp, 4, 'latin1')
   let at = MARK_BYTES

@@ -80,18 +80,18 @@ const MAX_SHARED_ERROR_BYTES = 64 * 1024
 
 /** The bytes of an error for the waiters, or `undefined` for one that can't travel. */
 export function encodeError(error: unknown): Uint8Array | undefined {
-  const { name, message, code, extensions } = (error ?? {}) as Record<string, unknown>
-  const shared = {
-    name: typeof name === 'string' ? name : 'Error',
-    message: typeof message === 'string' ? message : String(error),
-    ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
-    ...(isRecord(extensions) ? { extensions } : {}),
-  }
   try {
+    const { name, message, code, extensions } = (error ?? {}) as Record<string, unknown>
+    const shared = {
+      name: typeof name === 'string' ? name : 'Error',
+      message: typeof message === 'string' ? message : String(error),
+      ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
+      ...(isRecord(extensions) ? { extensions } : {}),
+    }
     const bytes = Buffer.from(JSON.stringify(shared))
     return bytes.byteLength <= MAX_SHARED_ERROR_BYTES ? bytes : undefined
   } catch {
-    return undefined // extensions with a cycle or a BigInt: the followers run the loader themselves
+    return undefined // a cycle, a BigInt, a getter that throws: the followers run the loader themselves
   }
 }
 
@@ -114,12 +114,24 @@ export function decodeError(bytes: Uint8Array): LoaderError | undefined {
 
 /** An abort says that somebody does not wait any more, nothing about the value: it is never shared. Also as a cause. */
 export function isAbort(error: unknown): boolean {
-  let current = error as { name?: unknown; cause?: unknown } | null | undefined
-  for (let depth = 0; depth < MAX_CAUSES && typeof current === 'object' && current !== null; depth++) {
-    if (current.name === 'AbortError') return true
-    // Of AbortSignal.timeout; drivers have errors of that name too, which say something else.
-    if (current.name === 'TimeoutError' && current instanceof DOMException) return true
-    current = current.cause as typeof current
+  return isTimeout(error) || hasCause(error, ({ name }) => name === 'AbortError')
+}
+
+/** Of `AbortSignal.timeout`; drivers have errors of that name too, which say something else. */
+export function isTimeout(error: unknown): boolean {
+  return hasCause(error, (cause) => cause.name === 'TimeoutError' && cause instanceof DOMException)
+}
+
+/** Whether the error, or one that it was made of, is such. */
+function hasCause(error: unknown, isSuch: (cause: { name?: unknown }) => boolean): boolean {
+  try {
+    let current = error as { name?: unknown; cause?: unknown } | null | undefined
+    for (let depth = 0; depth < MAX_CAUSES && typeof current === 'object' && current !== null; depth++) {
+      if (isSuch(current)) return true
+      current = current.cause as typeof current
+    }
+  } catch {
+    // a getter or proxy that throws: it says nothing
   }
   return false
 }
@@ -135,6 +147,14 @@ const PERSONAL = /\b(?:401|403|UNAUTHENTICATED|UNAUTHORI[SZ]ED|FORBIDDEN)\b/i
  */
 export function isShareable(error: unknown): boolean {
   if (isAbort(error)) return false
+  try {
+    return !isPersonal(error)
+  } catch {
+    return false // a getter or proxy that throws
+  }
+}
+
+function isPersonal(error: unknown): boolean {
   let current: unknown = error
   for (let depth = 0; depth < MAX_CAUSES && current !== undefined && current !== null; depth++) {
     const { name, message, code, status, statusCode, extensions, cause } = Object(current) as Record<string, unknown>
@@ -142,15 +162,19 @@ export function isShareable(error: unknown): boolean {
     const httpStatus = isRecord(http) ? http.status : undefined
     const said = [name, message, code, status, statusCode, extensionCode, httpStatus]
     if (typeof current === 'string' ? PERSONAL.test(current) : said.some((part) => PERSONAL.test(String(part)))) {
-      return false
+      return true
     }
     current = cause
   }
-  return true
+  return false
 }
 
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  try {
+    return error instanceof Error ? error.message : String(error)
+  } catch {
+    return 'an error without a text'
+  }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -168,15 +168,21 @@ export function createEvents(namespace: string, instanceId: string): Events {
 
   function tell(set: Set<CacheListener> | undefined, event: CacheEvent): boolean {
     if (set === undefined || set.size === 0) return false
-    for (const listener of set) {
+    // A copy: a listener may take itself off, and on again.
+    for (const listener of [...set]) {
       try {
-        listener(event)
+        const answer: unknown = listener(event)
+        if (answer instanceof Promise) answer.catch((error) => complain(event, error))
       } catch (error) {
-        // A listener must not be able to break a request; it must not fail in silence either.
-        warn('LISTENER', `a listener of ${event.type} threw: ${messageOf(error)}`)
+        complain(event, error)
       }
     }
     return true
+  }
+
+  /** A listener must not be able to break a request; it must not fail in silence either. */
+  function complain(event: CacheEvent, error: unknown): void {
+    warn('LISTENER', `a listener of ${event.type} threw: ${messageOf(error)}`)
   }
 
   function warn(kind: string, message: string): void {

@@ -1,5 +1,6 @@
 import { onAbort } from './abort.ts'
 import type { AloneReason } from './events.ts'
+import { MAX_TIMER } from './options.ts'
 
 /** What a flight came to, for its callers in this instance. */
 export type Result =
@@ -49,9 +50,6 @@ export interface Flights {
   detach(id: string): void
   readonly size: number
 }
-
-/** Longer timers of Node.js fire at once; nobody waits 24 days. */
-const MAX_TIMER = 2 ** 31 - 1
 
 export function createFlights(): Flights {
   const flights = new Map<string, Flight>()

@@ -1,5 +1,5 @@
 import { hasStamp } from './entry.ts'
-import { decodeError } from './errors.ts'
+import { decodeError, StoreError } from './errors.ts'
 import type { AloneReason } from './events.ts'
 import type { Waited, Waiter } from './inbox.ts'
 import { type Instance, newToken } from './instance.ts'
@@ -105,19 +105,29 @@ async function claimOnce(instance: Instance, claimer: Claimer, trail: Trail): Pr
 function send(instance: Instance, claimer: Claimer, trail: Trail, token: string): Promise<ClaimReply> {
   const { breaker, session } = instance
   const { id, policy } = claimer
-  return breaker.run(
-    { op: 'claim', key: id, timeout: trail.timeout },
-    () => session.claim(id, { token, seen: trail.seen, lease: policy.leaseTtl }),
-    (late) => {
-      if (late.type !== 'lead' || instance.closed) return
-      const { commandTimeout } = instance.settings
-      const released = breaker.run({ op: 'end', key: id, timeout: commandTimeout, always: true }, () =>
-        session.end(id, token, { type: 'again' }),
-      )
-      // A failure was told by the breaker; the lease frees the key then.
-      instance.behind(released.catch(() => undefined))
-    },
-  )
+  /** A lease that nobody here takes any more: the reply was late, or the cache was closed meanwhile. */
+  const giveBack = (reply: ClaimReply) => {
+    if (reply.type !== 'lead') return
+    const { commandTimeout } = instance.settings
+    const released = breaker.run({ op: 'end', key: id, timeout: commandTimeout, always: true }, () =>
+      session.end(id, token, { type: 'again' }),
+    )
+    instance.behind(released.catch(() => undefined)) // told by the breaker; the lease frees the key then
+  }
+  const answered = breaker
+    .run(
+      { op: 'claim', key: id, timeout: trail.timeout },
+      () => session.claim(id, { token, seen: trail.seen, lease: policy.leaseTtl }),
+      giveBack,
+    )
+    .then((reply) => {
+      if (!instance.closed) return reply
+      giveBack(reply)
+      throw new StoreError('CLOSED', 'the cache was closed')
+    })
+  // `close` waits for the reply: a claim that the store grants while the cache closes must be given back.
+  instance.behind(answered.catch(() => undefined))
+  return answered
 }
 
 /** Whether to wait for this flight: the same as before, or not yet too many. */

@@ -12,6 +12,9 @@ export function deepFreeze<V>(value: V, depth = 0): V {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (!Array.isArray(value) && prototype !== null && prototype !== Object.prototype) return value
   Object.freeze(value)
-  for (const part of Object.values(value)) deepFreeze(part, depth + 1)
+  for (const name of Object.keys(value)) {
+    // A getter is not run.
+    deepFreeze(Object.getOwnPropertyDescriptor(value, name)?.value, depth + 1)
+  }
   return value
 }

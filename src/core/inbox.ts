@@ -1,3 +1,4 @@
+import { MAX_TIMER } from './options.ts'
 import type { Message, Outcome } from './store.ts'
 
 /** What ended a wait: the flight's outcome; its lease; the inbox, lost or back; or whoever gave up waiting. */
@@ -85,6 +86,3 @@ export function createInbox(): Inbox {
     },
   }
 }
-
-/** Longer timers of Node.js fire at once. */
-const MAX_TIMER = 2 ** 31 - 1

@@ -1,6 +1,6 @@
 import { encodeError, isAbort, StoreError } from './errors.ts'
 import type { Instance } from './instance.ts'
-import type { Policy } from './options.ts'
+import { notAsync, type Policy } from './options.ts'
 import type { Ended, Ending } from './store.ts'
 
 /** A flight that this instance leads: renewed until it is ended, lost, or older than `maxFlightTime`. */
@@ -34,7 +34,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
   const startedAt = performance.now()
   const forget = instance.onClose(() => {
     void release('closed')
-    leader.lost()
+    if (leader.callers() === 0) leader.abort()
   })
   let over = false
   let fenced = false
@@ -86,7 +86,8 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
     if (over) return fenced ? { type: 'fenced' } : undefined
     finish()
     const { commandTimeout: timeout } = instance.settings
-    const sent = breaker.run({ op: 'end', key: id, timeout }, () => session.end(id, token, ending))
+    // Also while the breaker is open: there is one per flight, nobody waits for it, and others wait for what it says.
+    const sent = breaker.run({ op: 'end', key: id, timeout, always: true }, () => session.end(id, token, ending))
     const settled = sent.catch(() => undefined) // told by the breaker; the lease frees the key
     instance.behind(settled)
     const reply = await settled
@@ -122,7 +123,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
   function mayShare(error: unknown): boolean {
     if (isAbort(error)) return false
     try {
-      return policy.shareError(error)
+      return Boolean(notAsync(policy.shareError(error)))
     } catch (thrown) {
       events.emit({ type: 'policyError', key: id, option: 'shareError', error: thrown })
       return false

@@ -53,12 +53,9 @@ export function createLooks(instance: Instance): Looks {
 
 const NOTHING: Found = { type: 'nothing', seen: 'none' }
 
-/** Reads the id and decodes what is there. Rejects with the store's fault after `timeout` ms. */
-export async function lookup(
-  instance: Instance,
-  id: string,
-  timeout = instance.settings.commandTimeout,
-): Promise<Found> {
+/** Reads the id and decodes what is there. Rejects with the store's fault. */
+export async function lookup(instance: Instance, id: string): Promise<Found> {
+  const { commandTimeout: timeout } = instance.settings
   const bytes = await instance.breaker.run({ op: 'read', key: id, timeout }, () => instance.session.read(id))
   return bytes === undefined ? NOTHING : decode(instance, id, bytes)
 }

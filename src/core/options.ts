@@ -150,8 +150,8 @@ export function resolveSettings(options: CacheOptions): Settings {
     namespace,
     version,
     enabled: typeof enabled === 'function' ? enabled : () => enabled,
-    commandTimeout: atLeast('commandTimeout', 1, commandTimeout, 'ms'),
-    breaker: Object.freeze({ failures, retryAfter: atLeast('breaker.retryAfter', 1, retryAfter, 'ms') }),
+    commandTimeout: timer('commandTimeout', commandTimeout),
+    breaker: Object.freeze({ failures, retryAfter: timer('breaker.retryAfter', retryAfter) }),
     maxEntryBytes: atLeast('maxEntryBytes', 1, maxEntryBytes, 'bytes'),
     policy: resolvePolicy(defined(options)),
   })
@@ -222,6 +222,17 @@ function checkCodec(codec: Codec): void {
   }
 }
 
+/** Functions among the options answer at once: a promise would count as true, and its failure as nobody's. */
+export function notAsync<T>(answer: T): T {
+  const { then } = Object(answer) as Partial<PromiseLike<unknown>>
+  if (typeof then !== 'function') return answer
+  then.call(answer, undefined, () => undefined)
+  throw new TypeError('it returned a promise: it must answer at once')
+}
+
+/** Timers of Node.js that are longer, in ms, fire at once. */
+export const MAX_TIMER = 2 ** 31 - 1
+
 /** A misspelt option would be ignored in silence, and the default would count. */
 export function known(where: string, options: object, ...sets: readonly ReadonlySet<string>[]): void {
   for (const name of Object.keys(options)) {
@@ -237,6 +248,13 @@ function atLeast(name: string, least: number, given: number, unit: string): numb
     throw new RangeError(`${name} must be at least ${least} (${unit}), got ${show(given)}`)
   }
   return given
+}
+
+function timer(name: string, given: number): number {
+  if (given > MAX_TIMER && given !== Number.POSITIVE_INFINITY) {
+    throw new RangeError(`${name} must be at most ${MAX_TIMER} (ms), got ${given}`)
+  }
+  return atLeast(name, 1, given, 'ms')
 }
 
 function show(given: unknown): string {

@@ -1,9 +1,10 @@
 import { type Bytes, type Codec, json, rich } from './codec.ts'
 import { encodeEntry } from './entry.ts'
+import { messageOf } from './errors.ts'
 import { type Fit, fitOf } from './fit.ts'
 import type { Instance } from './instance.ts'
 import { type Key, keyShape } from './key.ts'
-import type { Policy } from './options.ts'
+import { notAsync, type Policy } from './options.ts'
 import type { Ending } from './store.ts'
 
 /** What is to become an entry. */
@@ -26,12 +27,12 @@ export function endingOf(instance: Instance, publication: Publication): Ending |
   let ttl: number
   try {
     const { shouldCache } = policy
-    if (!(typeof shouldCache === 'function' ? shouldCache(value) : shouldCache)) return { type: 'alone' }
+    if (!(typeof shouldCache === 'function' ? notAsync(shouldCache(value)) : shouldCache)) return { type: 'alone' }
   } catch (error) {
     return policyError('shouldCache', error)
   }
   try {
-    ttl = (typeof policy.ttl === 'function' ? policy.ttl(value) : policy.ttl) as number
+    ttl = (typeof policy.ttl === 'function' ? notAsync(policy.ttl(value)) : policy.ttl) as number
     if (typeof ttl !== 'number' || Number.isNaN(ttl)) throw new TypeError(`ttl returned ${String(ttl)}, not a number`)
   } catch (error) {
     return policyError('ttl', error)
@@ -59,7 +60,7 @@ export function codecFor(value: unknown, own: Codec | undefined): Codec | (Fit &
 
 function encode(instance: Instance, publication: Publication, codec: Codec, ttl: number): Ending | Promise<Ending> {
   const failed = (error: unknown): Ending => {
-    report(instance, publication, `the codec '${codec.id}' can't write it: ${String(error)}`, '')
+    report(instance, publication, `the codec '${codec.id}' can't write it: ${messageOf(error)}`, '')
     return { type: 'alone' }
   }
   const ended = (encoded: unknown): Ending => {

@@ -57,7 +57,10 @@ export async function travel(
         policy,
         callers: () => flight.callers,
         abort: flight.abort,
-        lost: flight.detach,
+        lost() {
+          flight.detach()
+          if (flight.callers === 0) flight.abort()
+        },
       })
       if (flight.callers === 0) return giveBack(flight, lease)
       flight.leads(lease.abandon)
@@ -124,6 +127,7 @@ export async function runAlone(
 
 /** What a loader here gave. Who else waits here can have it too, unless it is a stream or the like. */
 function own(flight: Flight, value: unknown, unchecked: boolean): Result {
+  if (unchecked) flight.detach() // who joins from here on would not be counted
   const fit = unchecked && flight.callers > 1 ? fitOf(value) : undefined
   return { type: 'value', value: freeze(value), once: fit?.type === 'unfit' && fit.once }
 }

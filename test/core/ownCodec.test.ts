@@ -84,7 +84,7 @@ onEveryStore((service) => {
       type: 'uncacheable',
       key: '["thing",1]',
       shape: '["thing",number]',
-      reason: `the codec '${codec.id}' can't write it: Error: it failed`,
+      reason: `the codec '${codec.id}' can't write it: it failed`,
       path: '',
     })
     expect(await cache.has(['thing', 1])).toBe(false)

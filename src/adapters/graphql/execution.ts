@@ -38,14 +38,22 @@ export function cachedExecution(options: ResponseCacheOptions & { readonly sessi
     const key = keyOf(internals, args, scope)
     if (key === undefined) return execute(args)
     let own: unknown
-    const result = await internals.ask(
-      { ...key, policy, forced: false },
-      async () => {
-        own = await execute(args)
-        return isWholeResult(own) ? sharedPart(own) : own
-      },
-      undefined,
-    )
+    let ran = false
+    let result: unknown
+    try {
+      result = await internals.ask(
+        { ...key, policy, forced: false },
+        async () => {
+          ran = true
+          own = await execute(args)
+          return isWholeResult(own) ? sharedPart(own) : own
+        },
+        undefined,
+      )
+    } catch (error) {
+      if (ran || isShareable(error)) throw error
+      return execute(args) // another caller's error: it may speak of the rights of that one
+    }
     // Who ran it gets its own, with what is for its own request only.
     if (own !== undefined) return own
     // An error may speak of the rights of who ran it.

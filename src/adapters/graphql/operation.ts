@@ -2,15 +2,18 @@ import { createHash } from 'node:crypto'
 import {
   type DocumentNode,
   type ExecutionResult,
+  type GraphQLSchema,
   getOperationAST,
   Kind,
   type OperationDefinitionNode,
   print,
+  printSchema,
   type SelectionSetNode,
 } from 'graphql'
 
 /** What an execution is asked to do; the part of graphql-js' arguments that its key depends on. */
 export interface Operation {
+  readonly schema: GraphQLSchema
   readonly document: DocumentNode
   readonly operationName?: string | null | undefined
   readonly variableValues?: unknown
@@ -25,8 +28,9 @@ export function cacheableOperation(operation: Operation): OperationDefinitionNod
 
 /** The key of an operation's result, for one scope. */
 export function operationKey(operation: Operation, scope: string | null): readonly unknown[] {
-  const { document, operationName, variableValues } = operation
-  return ['graphql', digestOf(document), operationName ?? null, variableValues ?? {}, scope]
+  const { schema, document, operationName, variableValues } = operation
+  const digests = [digestOf(schema, printSchema), digestOf(document, print)]
+  return ['graphql', ...digests, operationName ?? null, variableValues ?? {}, scope]
 }
 
 /** A whole result with data and without errors: what may be kept. */
@@ -59,18 +63,25 @@ export function copyOf<V>(value: V): V {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== null && prototype !== Object.prototype) return value
   const copy: Record<string, unknown> = Object.create(prototype)
-  for (const [name, part] of Object.entries(value)) copy[name] = copyOf(part)
+  for (const [name, part] of Object.entries(value)) {
+    // As its own: a scalar may be any JSON, and a plain write of that name would set the prototype.
+    if (name === '__proto__') Object.defineProperty(copy, name, { value: copyOf(part), enumerable: true })
+    else copy[name] = copyOf(part)
+  }
   return copy as V
 }
 
-const digests = new WeakMap<DocumentNode, string>()
+const digests = new WeakMap<object, string>()
 
-/** Of the printed document: white space and comments do not count. Servers cache parsed documents, so mostly once each. */
-function digestOf(document: DocumentNode): string {
-  let digest = digests.get(document)
+/**
+ * Of the printed schema or document: white space and comments do not count. Servers keep their schema, and cache parsed
+ * documents, so mostly once each.
+ */
+function digestOf<T extends object>(source: T, text: (source: T) => string): string {
+  let digest = digests.get(source)
   if (digest === undefined) {
-    digest = createHash('sha256').update(print(document)).digest('base64url')
-    digests.set(document, digest)
+    digest = createHash('sha256').update(text(source)).digest('base64url')
+    digests.set(source, digest)
   }
   return digest
 }

@@ -49,6 +49,10 @@ const OWN_OPTIONS = {
   keyPrefix: '',
   readOnly: false,
   monitor: false,
+  // The cache has a budget of its own, and must see replies that come later: a late lease is given back.
+  commandTimeout: undefined,
+  // Behind Sentinel: replicas lag behind invalidations.
+  role: 'master',
   disconnectTimeout: DESTROY_AFTER,
   stringNumbers: false,
   // Never give up; apart by chance, so that a thousand instances do not come back in one moment.

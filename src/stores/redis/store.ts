@@ -146,7 +146,8 @@ function endingArguments(ending: Ending): Partial<EndArguments> & { readonly let
     case 'value':
       return { letter: VALUE, body: ending.entry, write: 'set', px: expiryOf(ending.ttl) }
     case 'share':
-      return { letter: VALUE, body: ending.entry }
+      // Too large for a message, and nowhere to be read: it need not be sent at all.
+      return ending.entry.byteLength > INLINE_LIMIT ? { letter: ALONE } : { letter: VALUE, body: ending.entry }
     case 'error':
       return { letter: ERROR, body: ending.error }
     case 'again':

@@ -29,7 +29,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     file: 'core/follower.ts',
     edits: [
       ["return { role: 'alone', reason: instance.closed ? 'closed' : 'store' }", "return { role: 'leader', token }"],
-      ["if (late.type !== 'lead' || instance.closed) return", 'if (true) return'],
+      ["if (reply.type !== 'lead') return", 'if (true) return'],
     ],
     violates: /^I3/,
   },
