@@ -58,7 +58,7 @@ export interface CacheOptions extends CallOptions {
   commandTimeout?: number | undefined
   /** After `failures` timeouts or lost connections in a row the store is left alone for `retryAfter` ms. Default: 5, 1,000. */
   breaker?: { failures?: number | undefined; retryAfter?: number | undefined } | undefined
-  /** Larger entries are returned and shared, not stored. Default: 8 MiB. */
+  /** Larger entries are returned, shared where they fit a message (Redis: 1 MiB), not stored. Default: 8 MiB. */
   maxEntryBytes?: number | undefined
 }
 

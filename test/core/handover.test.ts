@@ -57,31 +57,36 @@ onEveryStore((service) => {
     }
   })
 
-  it('the loader stops when its flight is lost after its last caller left', async () => {
-    const [a, b] = [await service.open(patient), await service.open(patient)]
-    const stopped = new Promise((resolve) => {
-      const controller = new AbortController()
-      const left = a.cache.getOrSet(
-        'key',
-        ({ signal }) =>
-          new Promise((_resolve, reject) => {
-            signal.addEventListener('abort', () => {
-              resolve('stopped')
-              reject(signal.reason)
-            })
-          }),
-        { signal: controller.signal },
-      )
-      left.catch(() => undefined)
-      void (async () => {
-        await a.trace.saw('lead')
-        const waiting = b.cache.getOrSet('key', () => 'of b')
-        await b.trace.saw('follow')
-        controller.abort()
-        await a.cache.close()
-        expect(await waiting).toBe('of b')
-      })()
-    })
-    expect(await stopped).toBe('stopped')
-  })
+  it.each(['the cache is closed', 'the key is invalidated'])(
+    'a loader that nobody waits for stops when %s',
+    async (how) => {
+      const a = await service.open({ ...patient, leaseTtl: 300 })
+      const b = await service.open(patient)
+      const stopped = new Promise((resolve) => {
+        const controller = new AbortController()
+        const left = a.cache.getOrSet(
+          'key',
+          ({ signal }) =>
+            new Promise((_resolve, reject) => {
+              signal.addEventListener('abort', () => {
+                resolve('stopped')
+                reject(signal.reason)
+              })
+            }),
+          { signal: controller.signal },
+        )
+        left.catch(() => undefined)
+        void (async () => {
+          await a.trace.saw('lead')
+          const waiting = b.cache.getOrSet('key', () => 'of b')
+          await b.trace.saw('follow')
+          controller.abort()
+          if (how === 'the cache is closed') await a.cache.close()
+          else await b.cache.delete('key')
+          expect(await waiting).toBe('of b')
+        })()
+      })
+      expect(await stopped).toBe('stopped')
+    },
+  )
 })
