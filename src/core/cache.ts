@@ -17,7 +17,7 @@ import {
 import { type CacheEntry, entryOf, hitOf, readMany } from './reads.ts'
 import type { Store } from './store.ts'
 import type { LoadContext, Loader, Order } from './trip.ts'
-import { type BeforeContext, type WrapOptions, type Wrapped, wrapLoader } from './wrap.ts'
+import { type BeforeContext, checkWrap, type WrapOptions, type Wrapped, wrapLoader } from './wrap.ts'
 import { invalidateKeys, type Writer, write } from './writes.ts'
 
 /** What `stats` tells: counters since the cache was made, and how things are now. */
@@ -149,10 +149,13 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     },
 
     wrap: ((load: (...args: unknown[]) => unknown, options: WrapOptions<unknown[], unknown>) => {
-      const wrapped = wrapLoader(cache, load, options)
+      checkWrap(load, options)
       const { key: _, ...call } = options
-      if (policyOf(call).ttl === undefined) throw new TypeError(needsTtl('wrap'))
-      return wrapped
+      const policy = policyOf(call)
+      if (policy.ttl === undefined) throw new TypeError(needsTtl('wrap'))
+      return wrapLoader(cache, load, options, async (key, run, forced) =>
+        calls.ask({ id: keyId(key, version), key, policy, forced }, run, undefined),
+      )
     }) as unknown as Cache['wrap'],
 
     async get<V>(key: Key) {

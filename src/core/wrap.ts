@@ -1,7 +1,7 @@
 import type { Cache } from './cache.ts'
 import type { Key } from './key.ts'
 import type { CallOptions } from './options.ts'
-import type { LoadContext } from './trip.ts'
+import type { LoadContext, Loader } from './trip.ts'
 
 export interface WrapOptions<A extends unknown[], V> extends CallOptions<V> {
   /** The key of a call. Calls with the same key are one. */
@@ -40,29 +40,32 @@ export interface Wrapped<A extends unknown[], V> {
   refresh(...args: A): Promise<V>
 }
 
+/** @throws TypeError for what is not a function with a key */
+export function checkWrap(load: unknown, options: { readonly key?: unknown } | undefined): void {
+  if (typeof load !== 'function') throw new TypeError('wrap takes a function and { key: (...args) => key }')
+  if (typeof options?.key !== 'function') throw new TypeError('wrap needs the option key: (...args) => key')
+}
+
+/** `getOrSet` with options that were checked once. */
+export type Ask = (key: Key, load: Loader<unknown>, forced: boolean) => Promise<unknown>
+
 export function wrapLoader<A extends unknown[], V>(
   cache: Cache,
   load: (...args: [...A, LoadContext]) => V | Promise<V>,
   options: WrapOptions<A, V>,
+  askFor: Ask,
 ): Wrapped<A, V> {
-  if (typeof load !== 'function') throw new TypeError('wrap takes a function and { key: (...args) => key }')
-  if (typeof options?.key !== 'function') throw new TypeError('wrap needs the option key: (...args) => key')
-  const { key, ...call } = options
+  const { key, ttl, codec } = options
   // The context stands behind all arguments that `key` names: one that a call leaves out must not be taken for it.
   const complete = (args: A) => Object.assign(new Array(Math.max(args.length, key.length)).fill(undefined), args) as A
-  const ask = (args: A, forceRefresh: boolean) =>
-    cache.getOrSet<V>(
-      key(...args),
-      (context) => load(...complete(args), context),
-      forceRefresh ? { ...call, forceRefresh } : call,
-    )
+  const ask = async (args: A, forced: boolean) =>
+    askFor(key(...args), (context) => load(...complete(args), context), forced) as Promise<V>
 
   return Object.assign((...args: A) => ask(args, false), {
     key,
     get: (...args: A) => cache.get<V>(key(...args)),
     set: (...given: [...A, value: V]) => {
       const args = given.slice(0, -1) as A
-      const { ttl, codec } = call
       return cache.set<V>(key(...args), given.at(-1) as V, { ttl, codec })
     },
     delete: (...args: A) => cache.delete(key(...args)),
