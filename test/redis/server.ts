@@ -19,6 +19,16 @@ export interface RedisServerOptions {
   acl?: readonly string[]
   /** Further lines of redis.conf: `'maxmemory-policy noeviction'`. They win over the harness's own. */
   config?: readonly string[]
+  /** A node of a cluster, alone at first. Its bus is at port + 10000. Default: `false`. */
+  cluster?: boolean
+  /** Who looks inside: servers that log in at each other share one. Default: somebody with a random password. */
+  inspector?: Inspector
+}
+
+/** A user of every server, with every right whatever the ACL says. */
+export interface Inspector {
+  username: string
+  password: string
 }
 
 /** A real server of the test's own, which it may kill, pause and restart as it likes. */
@@ -30,6 +40,8 @@ export interface RedisServer extends AsyncDisposable {
   readonly pid: number
   /** Path of the executable. */
   readonly binary: string
+  /** `gone` from when its process has ended, by whatever means. */
+  readonly state: 'running' | 'paused' | 'gone'
   /** SIGKILL; resolves when the process is gone. Connections break without a word. */
   kill(): Promise<void>
   /** SIGTERM; resolves when the process is gone. */
@@ -38,7 +50,7 @@ export interface RedisServer extends AsyncDisposable {
   pause(): void
   /** SIGCONT: what was sent in the meantime is answered now. */
   resume(): void
-  /** A new, empty server on the same port; kills the old one if it still runs. */
+  /** A new, empty server on the same port (a node of a cluster knows the others still); kills the old one if it runs. */
   restart(): Promise<void>
   /** A plain client for looking inside, with every right whatever the ACL says. Closed with the server. */
   client(): Redis
@@ -53,7 +65,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     )
   }
   const directory = await mkdtemp(join(tmpdir(), 'atomcache-redis-'))
-  const inspector = { username: 'harness', password: randomBytes(12).toString('hex') }
+  const inspector = options.inspector ?? newInspector()
   const clients = new Set<Redis>()
   const file = join(directory, 'redis.conf')
   let port = 0
@@ -86,7 +98,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   try {
     // Between looking for a free port and using it another process may take it: then look again.
     for (let attempts = 5; running === undefined; attempts--) {
-      port = await freePort()
+      port = await freePort(options.cluster === true ? [0, BUS] : [0])
       try {
         await start()
       } catch (error) {
@@ -109,6 +121,9 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     get pid() {
       return (running ?? first).pid
     },
+    get state() {
+      return running?.state() ?? 'gone'
+    },
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
     pause: () => running?.signal('SIGSTOP'),
@@ -128,8 +143,13 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   }
 }
 
+export function newInspector(): Inspector {
+  return { username: 'harness', password: randomBytes(12).toString('hex') }
+}
+
 interface RunningServer {
   pid: number
+  state(): RedisServer['state']
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
 }
@@ -151,10 +171,13 @@ async function run(binary: string, file: string, directory: string): Promise<Run
     })
     child.on('close', (code) => reject(new Error(`${binary} exited with ${code}:\n${log.join('\n')}`)))
   })
+  let paused = false
   return {
     pid: child.pid as number,
+    state: () => (isAlive(child) ? (paused ? 'paused' : 'running') : 'gone'),
     signal: (signal) => {
       child.kill(signal)
+      paused = signal === 'SIGSTOP'
     },
     async end(signal) {
       if (!isAlive(child)) return
@@ -174,7 +197,7 @@ function configuration(
   port: number,
   directory: string,
   users: readonly string[],
-  { maxmemory, requirepass, config = [] }: RedisServerOptions,
+  { maxmemory, requirepass, config = [], cluster }: RedisServerOptions,
 ): string {
   return [
     'bind 127.0.0.1',
@@ -184,6 +207,7 @@ function configuration(
     'appendonly no',
     'daemonize no',
     'logfile ""',
+    ...(cluster === true ? ['cluster-enabled yes', 'cluster-announce-ip 127.0.0.1'] : []),
     ...(maxmemory === undefined ? [] : [`maxmemory ${maxmemory}`]),
     ...(requirepass === undefined ? [] : [`requirepass ${JSON.stringify(requirepass)}`]),
     ...users,
@@ -192,19 +216,28 @@ function configuration(
   ].join('\n')
 }
 
+/** How far above its port a node's bus is, in every Redis before and after `cluster-port`. */
+const BUS = 10_000
+
 /**
- * A port below the range from which the system takes the ports of outgoing connections: one of those could take it
- * while the server is down, or a client that reconnects in vain could even connect to itself.
+ * A port that is free, and so is every other one at these offsets. All of them are below the range from which the
+ * system takes the ports of outgoing connections: one of those could take it while the server is down, or a client that
+ * reconnects in vain could even connect to itself. Buses are above all servers, which for the same reason never meet.
  */
-async function freePort(): Promise<number> {
+async function freePort(offsets: readonly number[]): Promise<number> {
   for (;;) {
-    const port = randomInt(20_000, 32_000)
-    const server = createServer()
-    const free = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false))
-      server.listen(port, '127.0.0.1', () => resolve(true))
-    })
-    await new Promise((resolve) => server.close(resolve))
-    if (free) return port
+    const port = randomInt(20_000, offsets.includes(BUS) ? 22_700 : 30_000)
+    const free = await Promise.all(offsets.map((offset) => isFree(port + offset)))
+    if (free.every(Boolean)) return port
   }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  const free = await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => resolve(true))
+  })
+  await new Promise((resolve) => server.close(resolve))
+  return free
 }
