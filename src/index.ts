@@ -5,9 +5,9 @@
  */
 import { type Cache, createCacheOn } from './core/cache.ts'
 import type { CacheOptions } from './core/options.ts'
-import { memoryStore } from './stores/memory.ts'
+import { memoryStore } from './stores/memory/store.ts'
 
-export type { Cache, CacheStats, SetOptions } from './core/cache.ts'
+export type { Cache, CacheStats, InvalidateOptions, SetOptions } from './core/cache.ts'
 export type { Claim, LeaderClaim, PublishOptions } from './core/claims.ts'
 export type { Bytes, Codec } from './core/codec.ts'
 export { markOf } from './core/entry.ts'
@@ -28,7 +28,7 @@ export type { CacheEntry } from './core/reads.ts'
 export type * from './core/store.ts'
 export type { LoadContext, Loader } from './core/trip.ts'
 export type { WrapOptions, Wrapped } from './core/wrap.ts'
-export { type MemoryStoreOptions, memoryStore } from './stores/memory.ts'
+export { type MemoryStoreOptions, memoryStore } from './stores/memory/store.ts'
 
 /**
  * Creates a cache. Without `store` it is the embedded `memoryStore()`: one process, no server.

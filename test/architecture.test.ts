@@ -7,11 +7,11 @@ const SRC = new URL('../src/', import.meta.url)
 /** What each room may import: other rooms, and packages. Node's own modules are free to all. */
 const ROOMS: Record<string, { rooms: readonly string[]; packages: readonly string[] }> = {
   core: { rooms: ['core'], packages: ['devalue'] },
-  'stores/memory.ts': { rooms: ['core'], packages: ['lru-cache'] },
+  'stores/memory': { rooms: ['core', 'stores/memory'], packages: ['lru-cache'] },
   'stores/redis': { rooms: ['core', 'stores/redis'], packages: ['ioredis'] },
   'adapters/graphql': { rooms: ['core', 'adapters/graphql'], packages: ['graphql', 'graphql-yoga', '@envelop/core'] },
   'adapters/trpc': { rooms: ['core', 'adapters/trpc'], packages: ['@trpc/server', '@trpc/server/rpc'] },
-  'index.ts': { rooms: ['core', 'stores/memory.ts'], packages: [] },
+  'index.ts': { rooms: ['core', 'stores/memory'], packages: [] },
 }
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })

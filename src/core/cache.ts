@@ -4,6 +4,7 @@ import { messageOf } from './errors.ts'
 import type { CacheEventType, CacheListener } from './events.ts'
 import { type Instance, openInstance } from './instance.ts'
 import { expose } from './internals.ts'
+import { clear, invalidate } from './invalidation.ts'
 import { type Key, keyId } from './key.ts'
 import {
   type CacheOptions,
@@ -15,10 +16,12 @@ import {
   resolveSettings,
 } from './options.ts'
 import { type CacheEntry, entryOf, hitOf, readMany } from './reads.ts'
+import { createRetries } from './retries.ts'
 import type { Store } from './store.ts'
+import { tagIds } from './tag.ts'
 import type { LoadContext, Loader, Order } from './trip.ts'
 import { type BeforeContext, checkWrap, type WrapOptions, type Wrapped, wrapLoader } from './wrap.ts'
-import { invalidateKeys, type Writer, write } from './writes.ts'
+import { type Writer, write } from './writes.ts'
 
 /** What `stats` tells: counters since the cache was made, and how things are now. */
 export interface CacheStats {
@@ -26,6 +29,8 @@ export interface CacheStats {
   readonly events: Readonly<Record<CacheEventType, number>>
   /** Computations and reads under way in this instance. */
   readonly flights: number
+  /** Keys and tags whose invalidation behind a mutation was not confirmed yet, and is tried again. */
+  readonly unconfirmed: number
   readonly breaker: 'open' | 'half-open' | 'closed'
   /** Whether messages from other instances arrive. */
   readonly inbox: boolean
@@ -71,12 +76,20 @@ export interface Cache {
   /** `invalidate` for one key. */
   delete(key: Key): Promise<void>
   /**
-   * Removes the keys' values; what is being computed for them now, anywhere, will not be stored. Once it has resolved
-   * no caller of this instance gets what was computed before, and the store has it no more.
+   * Removes the keys' values, and all values that have one of the tags, of every `version`; what is being computed for
+   * them now, anywhere, will not be stored. Once it has resolved no caller of this instance gets what was computed before,
+   * and the store has it no more.
    *
    * @throws UnconfirmedError where the store did not confirm it: repeat it
    */
-  invalidate(what: { readonly keys: readonly Key[] }): Promise<void>
+  invalidate(what: InvalidateOptions): Promise<void>
+  /**
+   * As `invalidate` for everything in this namespace. It lists the whole database, so it is for deployments and
+   * emergencies, not for requests.
+   *
+   * @throws UnconfirmedError where the store did not confirm it: repeat it
+   */
+  clear(): Promise<void>
   /**
    * For integrations of one's own: waits while another leads; then there is a value, or the flight is this caller's,
    * or it is on its own.
@@ -101,9 +114,18 @@ export interface Cache {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-export type SetOptions<V = unknown> = Pick<CallOptions<V>, 'ttl' | 'codec'>
+export type SetOptions<V = unknown> = Pick<CallOptions<V>, 'ttl' | 'tags' | 'codec'>
 
-const INVALIDATE: ReadonlySet<string> = new Set(['keys'])
+/** Keys, each exact, as it was given to `getOrSet`; tags, as values were given them; or both. */
+export interface InvalidateOptions {
+  readonly keys?: readonly Key[] | undefined
+  readonly tags?: readonly string[] | undefined
+}
+
+const INVALIDATE: ReadonlySet<string> = new Set(['keys', 'tags'])
+
+const INVALIDATE_TAKES =
+  'invalidate takes { keys: [key, …], tags: [tag, …] }: each key exact, as it was given to getOrSet; groups are tags'
 
 /** Characters and values that a key made of a client's input may have: to refuse a larger one must be cheap. */
 const MAX_CLIENT_KEY = 65_536
@@ -116,11 +138,15 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
   const instance: Instance = openInstance(store, settings, (notice) => {
     // Ours came back: what was detached at the call and at the reply is new by now.
     if (notice.from === instance.instanceId) return
-    calls.detach(notice.ids)
-    instance.events.emit({ type: 'invalidate', keys: notice.ids, remote: true })
+    const { ids, tags, all } = notice
+    calls.detach(ids)
+    if (all || tags.length > 0) calls.seal()
+    if (all) instance.events.emit({ type: 'clear', remote: true })
+    if (ids.length > 0 || tags.length > 0) instance.events.emit({ type: 'invalidate', keys: ids, tags, remote: true })
   })
   const calls = createCalls(instance)
-  const writer: Writer = { instance, detach: calls.detach }
+  const writer: Writer = { instance, detach: calls.detach, seal: calls.seal }
+  const retries = createRetries(writer)
 
   function policyOf(options: (CallOptions<never> & RequestOptions) | undefined): Policy {
     if (options === undefined) return defaults
@@ -150,11 +176,12 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
 
     wrap: ((load: (...args: unknown[]) => unknown, options: WrapOptions<unknown[], unknown>) => {
       checkWrap(load, options)
-      const { key: _, ...call } = options
-      const policy = policyOf(call)
+      const { key: _, tags, ...call } = options
+      // A function among the tags takes the arguments too: it differs from call to call.
+      const policy = policyOf(typeof tags === 'function' ? call : { ...call, tags })
       if (policy.ttl === undefined) throw new TypeError(needsTtl('wrap'))
-      return wrapLoader(cache, load, options, async (key, run, forced) =>
-        calls.ask({ id: keyId(key, version), key, policy, forced }, run, undefined),
+      return wrapLoader(cache, load, options, async (key, run, forced, tags) =>
+        calls.ask({ id: keyId(key, version), key, policy, tags, forced }, run, undefined),
       )
     }) as unknown as Cache['wrap'],
 
@@ -179,27 +206,29 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     },
 
     async set(key, value, options) {
-      await write(writer, [[key, value]], policyOf(options))
-      return true
+      const [stored] = await write(writer, [[key, value]], policyOf(options))
+      return stored === true
     },
 
     async setMany(entries, options) {
       if (typeof entries?.[Symbol.iterator] !== 'function') throw new TypeError('setMany takes [key, value] pairs')
       const pairs = [...entries]
-      await write(writer, pairs, policyOf(options))
-      return pairs.map(() => true)
+      return write(writer, pairs, policyOf(options))
     },
 
     delete: (key) => cache.invalidate({ keys: [key] }),
 
     async invalidate(what) {
-      if (!Array.isArray(what?.keys)) {
-        throw new TypeError('invalidate takes { keys: [key, …] }: each key exact, as it was given to getOrSet')
-      }
+      const { keys = [], tags = [] } = Object(what) as InvalidateOptions
+      if (typeof what !== 'object' || what === null || Array.isArray(what) || !Array.isArray(keys))
+        throw new TypeError(INVALIDATE_TAKES)
       known('invalidate', what, INVALIDATE)
-      const ids = what.keys.map((key) => keyId(key, version))
-      await invalidateKeys(writer, [...new Set(ids)])
+      if (what.keys === undefined && what.tags === undefined) throw new TypeError(INVALIDATE_TAKES)
+      const ids = keys.map((key) => keyId(key, version))
+      await invalidate(writer, { ids: [...new Set(ids)], tags: tagIds(tags) })
     },
+
+    clear: () => clear(writer),
 
     async claim<V>(key: Key, options?: CallOptions<V> & RequestOptions) {
       return calls.claim(orderOf(key, options), options?.signal) as Promise<Claim<V>>
@@ -210,6 +239,7 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     stats: () => ({
       events: instance.events.counts(),
       flights: calls.flights,
+      unconfirmed: retries.pending,
       breaker: instance.breaker.state,
       inbox: instance.inbox.confirmed,
     }),
@@ -221,6 +251,8 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     events: instance.events,
     policy: policyOf,
     ask: calls.ask,
+    invalidate: ({ keys = [], tags = [] }) =>
+      retries.invalidate({ ids: keys.map((key) => keyId(key, version)), tags: tagIds(tags) }),
     idOf(what, key) {
       try {
         return keyId(key, version, MAX_CLIENT_KEY)

@@ -18,6 +18,11 @@ export interface Calls {
   look(id: string): Promise<Look>
   /** Whoever asks for these from now on must not get what was begun before. */
   detach(ids: readonly string[]): void
+  /**
+   * Whoever asks from now on must not get what was begun before: a tag was invalidated, and which values have it is known
+   * to nobody until they are computed. Those who wait keep waiting.
+   */
+  seal(): void
   readonly flights: number
 }
 
@@ -212,6 +217,10 @@ export function createCalls(instance: Instance): Calls {
         forced.detach(id)
         solos.detach(id)
       }
+    },
+
+    seal() {
+      for (const table of [looks, flights, forced, solos]) table.seal()
     },
 
     get flights() {

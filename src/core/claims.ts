@@ -2,7 +2,7 @@ import type { Flight, Result } from './flight.ts'
 import type { Instance } from './instance.ts'
 import type { Lease } from './leader.ts'
 import { type CallOptions, type Policy, resolveCall } from './options.ts'
-import { endingOf } from './publication.ts'
+import { offerOf } from './publication.ts'
 import type { Lead, Order } from './trip.ts'
 
 /** What `cache.claim` came to. */
@@ -20,7 +20,7 @@ export interface LeaderClaim<V = unknown> {
   readonly signal: AbortSignal
   /**
    * Stores the value and gives it to all who wait. `false`: not published, because the flight was lost meanwhile
-   * (invalidated, lease run out), the store did not answer, or the flight was ended before.
+   * (the key or a tag of the value invalidated, lease run out), the store did not answer, or the flight was ended before.
    */
   publish(value: V, options?: PublishOptions<V>): Promise<boolean>
   /** Those who wait here get the error; in other instances as `shareError` allows. */
@@ -31,7 +31,7 @@ export interface LeaderClaim<V = unknown> {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-export type PublishOptions<V = unknown> = Pick<CallOptions<V>, 'ttl' | 'shouldCache' | 'codec'>
+export type PublishOptions<V = unknown> = Pick<CallOptions<V>, 'ttl' | 'tags' | 'shouldCache' | 'codec'>
 
 /** How `claim` leads: it hands the lease to the claimer, if that still waits, whose doing settles the flight. */
 export function claiming(instance: Instance, order: Order, hand: (claim: LeaderClaim) => boolean): Lead {
@@ -74,14 +74,14 @@ function leaderClaim(
         await release() // nobody may be left to end the flight
         throw error
       }
-      const made = endingOf(instance, { id, key, token: lease.token, value, policy })
-      const ending = made instanceof Promise ? await made : made
+      const made = offerOf(instance, { id, key, token: lease.token, value, policy })
+      const ending = await lease.index(await made)
       const ended = lease.publish(ending)
       resolve(
         ending.type === 'alone' ? { type: 'alone', reason: 'unshareable' } : { type: 'value', value, once: false },
       )
       const told = await ended
-      return told?.type === 'ok' && ending.type !== 'alone'
+      return told?.type === 'ok' && ending.type !== 'alone' && ending.type !== 'again'
     },
     async fail(error) {
       const failed = lease.fail(error)

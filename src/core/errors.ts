@@ -17,24 +17,31 @@ export type StoreErrorCode =
 export class StoreError extends Error {
   override readonly name = 'StoreError'
   readonly code: StoreErrorCode
-  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+  /** Of a command for many ids: those that it failed for, where that is known. */
+  readonly ids: readonly string[] | undefined
+  constructor(code: StoreErrorCode, message: string, options: ErrorOptions & { ids?: readonly string[] } = {}) {
     super(message, options)
     this.code = code
+    this.ids = options.ids
   }
 }
 
 /**
  * A write or an invalidation that the store did not confirm: it may hold, wholly, partly or not at all. Repeat it.
- * `keys` are the ids of those not confirmed; `cause` is the first fault.
+ * `keys` are the ids of those not confirmed, `tags` the tags; `cause` is the first fault.
  */
 export class UnconfirmedError extends Error {
   override readonly name = 'UnconfirmedError'
   readonly code = 'UNCONFIRMED'
   readonly keys: readonly string[]
-  constructor(what: string, keys: readonly string[], cause: unknown) {
-    const some = keys.slice(0, 3).join(', ') + (keys.length > 3 ? `, and ${keys.length - 3} more` : '')
-    super(`${what} was not confirmed by the store (${some}): ${messageOf(cause)}`, { cause })
+  readonly tags: readonly string[]
+  constructor(what: string, cause: unknown, keys: readonly string[] = [], tags: readonly string[] = []) {
+    const names = [...keys.slice(0, 3), ...tags.slice(0, 3).map((tag) => `tag ${tag}`)]
+    const more = keys.length + tags.length - names.length
+    const some = names.length === 0 ? '' : ` (${names.join(', ')}${more === 0 ? '' : `, and ${more} more`})`
+    super(`${what} was not confirmed by the store${some}: ${messageOf(cause)}`, { cause })
     this.keys = keys
+    this.tags = tags
   }
 }
 

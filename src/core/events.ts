@@ -74,8 +74,27 @@ export type CacheEvent =
   /** What the store holds under the key is not ours, or damaged. Treated as a miss. */
   | { readonly type: 'foreign'; readonly key: string; readonly reason: string }
   | { readonly type: 'set'; readonly key: string }
-  /** Keys were invalidated here, or (`remote`) another instance said so. */
-  | { readonly type: 'invalidate'; readonly keys: readonly string[]; readonly remote: boolean }
+  /** Keys and tags were invalidated here, or (`remote`) another instance said so. */
+  | {
+      readonly type: 'invalidate'
+      readonly keys: readonly string[]
+      readonly tags: readonly string[]
+      readonly remote: boolean
+    }
+  /** The namespace was cleared here, or (`remote`) by another instance. */
+  | { readonly type: 'clear'; readonly remote: boolean }
+  /** An invalidation behind a mutation was not confirmed; it is tried again until it is. */
+  | {
+      readonly type: 'unconfirmed'
+      readonly keys: readonly string[]
+      readonly tags: readonly string[]
+      readonly error: unknown
+    }
+  /**
+   * The store may drop keys by its `policy` to make room, or has dropped `evicted` since it was last asked: what an
+   * invalidation by tag needs may be among them, and entries be missed. Told where tags are used.
+   */
+  | { readonly type: 'eviction'; readonly policy: string; readonly evicted: number }
   /** A command failed, or (`op: 'connection'`) a connection. */
   | { readonly type: 'storeFault'; readonly op: string; readonly key?: string; readonly error: unknown }
   | { readonly type: 'breaker'; readonly state: 'open' | 'half-open' | 'closed' }
@@ -126,6 +145,10 @@ const FAULTS: Partial<{ [T in CacheEventType]: (event: CacheEventOf<T>) => strin
   bypass: ({ what, reason }) => `${what} is not cached: ${reason}`,
   policyError: ({ key, option, error }) => `the option ${option} failed for ${key}: ${messageOf(error)}`,
   overdue: ({ key }) => `a loader, or a claim that was not ended, holds ${key} for longer than maxFlightTime`,
+  unconfirmed: ({ error }) => `an invalidation behind a mutation is tried again: ${messageOf(error)}`,
+  eviction: ({ policy, evicted }) =>
+    `${evicted === 0 ? 'the store may drop keys' : `the store dropped ${evicted} keys`} to make room (${policy}), ` +
+    'and an invalidation by tag can miss what it has lost track of: use noeviction, or enough memory',
   breaker: ({ state }) =>
     state === 'open' ? 'the store is left alone for a while: too many failures in a row' : undefined,
 }
@@ -156,6 +179,9 @@ export const NONE_YET: Readonly<Record<CacheEventType, 0>> = {
   foreign: 0,
   set: 0,
   invalidate: 0,
+  clear: 0,
+  unconfirmed: 0,
+  eviction: 0,
   storeFault: 0,
   breaker: 0,
   inbox: 0,

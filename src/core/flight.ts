@@ -48,6 +48,8 @@ export interface Flights {
   open(id: string, trip: (flight: Flight) => Promise<Result>): Flight
   /** An invalidation: whoever asks from now on must not get what was begun before. */
   detach(id: string): void
+  /** As `detach` for each: what is invalidated by tag may be any of them. */
+  seal(): void
   readonly size: number
 }
 
@@ -141,6 +143,7 @@ export function createFlights(): Flights {
     get: (id) => flights.get(id),
     open,
     detach: (id) => flights.get(id)?.detach(),
+    seal: () => flights.clear(),
     get size() {
       return flights.size
     },

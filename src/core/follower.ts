@@ -10,7 +10,7 @@ import type { ClaimReply, Outcome, Seen } from './store.ts'
 /** What came of claiming a key. */
 export type Claimed =
   | { readonly role: 'hit'; readonly value: unknown }
-  | { readonly role: 'leader'; readonly token: string }
+  | { readonly role: 'leader'; readonly token: string; readonly clock: number | undefined }
   | { readonly role: 'alone'; readonly reason: AloneReason }
 
 /** Whoever claims a key. */
@@ -86,7 +86,7 @@ async function claimOnce(instance: Instance, claimer: Claimer, trail: Trail): Pr
         instance.events.emit({ type: 'takeover', key: id, token, from: trail.awaited })
       }
       instance.events.emit({ type: 'lead', key: id, token })
-      return { role: 'leader', token }
+      return { role: 'leader', token, clock: reply.clock }
     case 'hit':
       waiter.stop()
       return takeStored(instance, claimer, trail)

@@ -4,7 +4,7 @@ import { type Codec, json, rich } from './codec.ts'
 import { createEvents, type Events } from './events.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import type { Settings } from './options.ts'
-import type { Notice, Session, Store } from './store.ts'
+import type { Notice, Session, Store, StoreEvent } from './store.ts'
 
 /** One cache, as its parts see it: the store it opened, and all that is one per cache. */
 export interface Instance {
@@ -21,6 +21,8 @@ export interface Instance {
   onClose(end: () => void): () => void
   /** Work that goes on behind an answer; `close()` waits for it. Never rejects. */
   behind(work: Promise<unknown>): void
+  /** From now on it matters whether the store may forget what it knows of tags. */
+  usesTags(): void
   /** Whether values of this shape of key were already reported as uncacheable; from now on they are. */
   reported(shape: string): boolean
   close(): Promise<void>
@@ -40,6 +42,9 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
   const own = settings.policy.codec
   const codecs = new Map([json, rich, ...(own === undefined ? [] : [own])].map((codec) => [codec.id, codec]))
   let closing: Promise<void> | undefined
+  let tagged = false
+  /** Told before tags were used. */
+  let eviction: (StoreEvent & { type: 'eviction' }) | undefined
 
   const session = store.open({
     namespace,
@@ -57,6 +62,10 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
           return events.emit({ type: 'inbox', confirmed: event.confirmed })
         case 'fault':
           return events.emit({ type: 'storeFault', op: 'connection', error: event.error })
+        case 'eviction':
+          if (tagged) return events.emit(event)
+          eviction = event
+          return
         default:
           event satisfies never
       }
@@ -89,6 +98,11 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
     behind(work) {
       working.add(work)
       void work.finally(() => working.delete(work))
+    },
+    usesTags() {
+      if (tagged) return
+      tagged = true
+      if (eviction !== undefined) events.emit(eviction)
     },
     reported(shape) {
       if (shapes.has(shape) || shapes.size >= MAX_SHAPES) return true

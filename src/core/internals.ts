@@ -1,4 +1,6 @@
+import type { InvalidateOptions } from './cache.ts'
 import type { Calls } from './calls.ts'
+import type { UnconfirmedError } from './errors.ts'
 import type { Events } from './events.ts'
 import type { CallOptions, Policy } from './options.ts'
 
@@ -7,6 +9,14 @@ export interface Internals extends Pick<Calls, 'ask'> {
   readonly events: Events
   /** Checks and completes call options. */
   policy(options: CallOptions<never>): Policy
+  /**
+   * What a mutation that is committed has changed. Resolves when the invalidation holds; or, where it was not confirmed in
+   * its budget, with that error: it is tried again then until it is, or the cache is closed. To be awaited before the
+   * mutation's answer leaves.
+   *
+   * @throws TypeError or RangeError for keys and tags that can't be
+   */
+  invalidate(what: InvalidateOptions): Promise<UnconfirmedError | undefined>
   /** The id of a key; `undefined` for what can't be one, which is told as a bypass of `what`. */
   idOf(what: string, key: readonly unknown[]): string | undefined
 }

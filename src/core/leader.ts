@@ -1,11 +1,17 @@
 import { encodeError, isAbort, StoreError } from './errors.ts'
 import type { Instance } from './instance.ts'
 import { notAsync, type Policy } from './options.ts'
+import type { Offer } from './publication.ts'
 import type { Ended, Ending } from './store.ts'
 
 /** A flight that this instance leads: renewed until it is ended, lost, or older than `maxFlightTime`. */
 export interface Lease {
   readonly token: string
+  /**
+   * Lists the id under the tags of what is offered, and says what of it may be published: all, where no tag was
+   * invalidated since the flight was claimed. To be called right before `publish`.
+   */
+  index(offer: Offer): Promise<Ending>
   /** Stores and tells the value, if the flight is still ours. Once; `undefined` where the store did not answer. */
   publish(ending: Ending): Promise<Ended | undefined>
   /** Tells the error, or that it can't be told. */
@@ -19,6 +25,8 @@ export interface Lease {
 export interface Leader {
   readonly id: string
   readonly token: string
+  /** The clock of tags when the flight was claimed; `undefined` where it is not known. */
+  readonly clock: number | undefined
   readonly policy: Policy
   /** How many wait for the value in this instance. */
   callers(): number
@@ -30,7 +38,7 @@ export interface Leader {
 
 export function holdLease(instance: Instance, leader: Leader): Lease {
   const { session, breaker, events } = instance
-  const { id, token, policy } = leader
+  const { id, token, clock, policy } = leader
   const startedAt = performance.now()
   const forget = instance.onClose(() => {
     void release('closed')
@@ -99,7 +107,28 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
     return reply
   }
 
+  async function index({ ending, tags }: Offer): Promise<Ending> {
+    if (tags.length === 0 || (ending.type !== 'value' && ending.type !== 'share')) return ending
+    // Without the clock nobody can say whether a tag was invalidated since: the value is for those who wait here.
+    if (over || clock === undefined) return { type: 'alone' }
+    instance.usesTags()
+    const { commandTimeout: timeout } = instance.settings
+    const life = indexLife(ending.type === 'value' ? ending.ttl : 0, policy)
+    let epoch: number
+    try {
+      // The flight is renewed meanwhile. Also while the breaker is open, as `end`.
+      epoch = await breaker.run({ op: 'index', key: id, timeout, always: true }, () => session.index(id, tags, life))
+    } catch {
+      return { type: 'alone' } // told by the breaker
+    }
+    if (epoch <= clock) return ending
+    // A loads from the origin, B changes it and invalidates a tag that A's value only now turns out to have.
+    leader.lost()
+    return { type: 'again' }
+  }
+
   function publish(ending: Ending): Promise<Ended | undefined> {
+    if (ending.type === 'again') return release('invalidated')
     return end(ending, ({ stored, refused }) => {
       if (ending.type === 'value' && stored) {
         const duration = performance.now() - startedAt
@@ -136,6 +165,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
 
   return {
     token,
+    index,
     publish,
     fail,
     release,
@@ -146,4 +176,12 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
       void renew()
     },
   }
+}
+
+/** ms that an id stays listed beyond what its entry and the end of its flight may take. */
+const INDEX_MARGIN = 60_000
+
+/** How long an id must stay in the indexes of its tags: an end may follow by as much as a lease. */
+export function indexLife(ttl: number, { leaseTtl }: Policy): number {
+  return ttl + leaseTtl + INDEX_MARGIN
 }

@@ -19,6 +19,8 @@ export interface Looks {
   at(id: string): Promise<Look>
   /** Who looks from now on must not get what was read before. */
   detach(id: string): void
+  /** As `detach` for each. */
+  seal(): void
 }
 
 export function createLooks(instance: Instance): Looks {
@@ -48,6 +50,7 @@ export function createLooks(instance: Instance): Looks {
       return look
     },
     detach: (id) => void looks.delete(id),
+    seal: () => looks.clear(),
   }
 }
 

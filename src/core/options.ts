@@ -1,6 +1,7 @@
 import type { Codec } from './codec.ts'
 import { isShareable } from './errors.ts'
 import type { Store } from './store.ts'
+import { checkTags } from './tag.ts'
 
 /** How a value is computed, kept and waited for; as defaults at `createCache`, or per call. */
 export interface CallOptions<V = unknown> {
@@ -9,6 +10,11 @@ export interface CallOptions<V = unknown> {
    * be 0: shared with those who wait, not stored. There is no default: say it at `createCache` or at the call.
    */
   ttl?: number | ((value: V) => number) | undefined
+  /**
+   * What the value is made of, for `invalidate({ tags })`: strings, or a function of the value that returns them.
+   * Default: none.
+   */
+  tags?: readonly string[] | ((value: V) => readonly string[]) | undefined
   /** Whether the value may be stored and shared with other instances. Default: `true`. */
   shouldCache?: boolean | ((value: V) => boolean) | undefined
   /**
@@ -60,6 +66,8 @@ export interface CacheOptions extends CallOptions {
   breaker?: { failures?: number | undefined; retryAfter?: number | undefined } | undefined
   /** Larger entries are returned, shared where they fit a message (Redis: 1 MiB), not stored. Default: 8 MiB. */
   maxEntryBytes?: number | undefined
+  /** An integer of at least 1. A value with more tags is returned, neither stored nor shared. Default: 1,000. */
+  maxTags?: number | undefined
 }
 
 /** `CallOptions`, complete and checked. */
@@ -67,6 +75,7 @@ export interface Policy {
   /** What it was made of: a default that derives from another option is derived anew where a call says that other one. */
   readonly said: CallOptions<never>
   readonly ttl: number | ((value: unknown) => number) | undefined
+  readonly tags: TagsOption
   readonly shouldCache: boolean | ((value: unknown) => boolean)
   readonly leaseTtl: number
   readonly maxFlightTime: number
@@ -76,6 +85,9 @@ export interface Policy {
   readonly codec: Codec | undefined
 }
 
+/** Ids of tags, or what gives the tags of a value. */
+export type TagsOption = readonly string[] | ((value: unknown) => readonly string[])
+
 /** `CacheOptions` without the store itself, complete and checked. */
 export interface Settings {
   readonly namespace: string
@@ -84,8 +96,11 @@ export interface Settings {
   readonly commandTimeout: number
   readonly breaker: { readonly failures: number; readonly retryAfter: number }
   readonly maxEntryBytes: number
+  readonly maxTags: number
   readonly policy: Policy
 }
+
+const NO_TAGS: readonly string[] = Object.freeze([])
 
 const DAY = 24 * 60 * 60 * 1000
 
@@ -97,10 +112,12 @@ const CACHE_OPTIONS: ReadonlySet<string> = new Set([
   'commandTimeout',
   'breaker',
   'maxEntryBytes',
+  'maxTags',
 ])
 
 const CALL_OPTIONS: ReadonlySet<string> = new Set([
   'ttl',
+  'tags',
   'shouldCache',
   'leaseTtl',
   'maxFlightTime',
@@ -122,6 +139,7 @@ export function resolveSettings(options: CacheOptions): Settings {
     enabled = true,
     commandTimeout = 250,
     maxEntryBytes = 8 * 1024 * 1024,
+    maxTags = 1000,
   } = options
   if (options.store !== undefined && typeof options.store?.open !== 'function') {
     throw new TypeError(
@@ -146,6 +164,9 @@ export function resolveSettings(options: CacheOptions): Settings {
     throw new RangeError(`breaker.failures must be an integer of at least 1, got ${show(failures)}`)
   }
   known('breaker', breaker, new Set(['failures', 'retryAfter']))
+  if (!Number.isInteger(maxTags) || maxTags < 1) {
+    throw new RangeError(`maxTags must be an integer of at least 1, got ${show(maxTags)}`)
+  }
   return Object.freeze({
     namespace,
     version,
@@ -153,6 +174,7 @@ export function resolveSettings(options: CacheOptions): Settings {
     commandTimeout: timer('commandTimeout', commandTimeout),
     breaker: Object.freeze({ failures, retryAfter: timer('breaker.retryAfter', retryAfter) }),
     maxEntryBytes: atLeast('maxEntryBytes', 1, maxEntryBytes, 'bytes'),
+    maxTags,
     policy: resolvePolicy(defined(options)),
   })
 }
@@ -169,10 +191,11 @@ export function resolveCall(defaults: Policy, options: CallOptions<never> & Requ
 }
 
 function resolvePolicy(said: CallOptions<never>): Policy {
-  const { ttl, shouldCache = true, onWaitTimeout = 'load', shareError = isShareable, codec } = said
+  const { ttl, tags = NO_TAGS, shouldCache = true, onWaitTimeout = 'load', shareError = isShareable, codec } = said
   if (ttl !== undefined && typeof ttl !== 'function' && !(typeof ttl === 'number' && ttl > 0)) {
     throw new RangeError(`ttl must be greater than 0 (ms), Infinity, or a function of the value, got ${show(ttl)}`)
   }
+  if (typeof tags !== 'function') checkTags(tags)
   if (typeof shouldCache !== 'boolean' && typeof shouldCache !== 'function') {
     throw new TypeError(`shouldCache must be a boolean or a function of the value, got ${show(shouldCache)}`)
   }
@@ -195,7 +218,8 @@ function resolvePolicy(said: CallOptions<never>): Policy {
     throw new TypeError(`shareError must be a function of the error, got ${show(shareError)}`)
   }
   if (codec !== undefined) checkCodec(codec)
-  const policy = { said, ttl, shouldCache, leaseTtl, maxFlightTime, waitTimeout, onWaitTimeout, shareError, codec }
+  const waiting = { leaseTtl, maxFlightTime, waitTimeout, onWaitTimeout }
+  const policy = { said, ttl, tags, shouldCache, ...waiting, shareError, codec }
   // The functions take the value of one call; which type that has, only the caller's signature knows.
   return Object.freeze(policy as Policy)
 }

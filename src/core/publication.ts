@@ -4,8 +4,9 @@ import { messageOf } from './errors.ts'
 import { type Fit, fitOf } from './fit.ts'
 import type { Instance } from './instance.ts'
 import { type Key, keyShape } from './key.ts'
-import { notAsync, type Policy } from './options.ts'
+import { notAsync, type Policy, type TagsOption } from './options.ts'
 import type { Ending } from './store.ts'
+import { checkTags, tagIds } from './tag.ts'
 
 /** What is to become an entry. */
 export interface Publication {
@@ -15,21 +16,36 @@ export interface Publication {
   readonly token: string
   readonly value: unknown
   readonly policy: Policy
+  /** Of this call, where they are not the policy's. */
+  readonly tags?: TagsOption | undefined
+}
+
+/** How a flight is to end with a value. */
+export interface Offer {
+  readonly ending: Ending
+  /** Ids of the tags that the id must be listed under before. */
+  readonly tags: readonly string[]
 }
 
 /** How a flight ends with this value: stored, only shared, or neither. A promise only where the codec makes one. */
-export function endingOf(instance: Instance, publication: Publication): Ending | Promise<Ending> {
+export function offerOf(instance: Instance, publication: Publication): Offer | Promise<Offer> {
   const { id, value, policy } = publication
-  const policyError = (option: string, error: unknown): Ending => {
+  const policyError = (option: string, error: unknown): Offer => {
     instance.events.emit({ type: 'policyError', key: id, option, error })
-    return { type: 'alone' }
+    return ALONE
   }
   let ttl: number
+  let tags: readonly string[]
   try {
     const { shouldCache } = policy
-    if (!(typeof shouldCache === 'function' ? notAsync(shouldCache(value)) : shouldCache)) return { type: 'alone' }
+    if (!(typeof shouldCache === 'function' ? notAsync(shouldCache(value)) : shouldCache)) return ALONE
   } catch (error) {
     return policyError('shouldCache', error)
+  }
+  try {
+    tags = tagsOf(publication.tags ?? policy.tags, value)
+  } catch (error) {
+    return policyError('tags', error)
   }
   try {
     ttl = (typeof policy.ttl === 'function' ? notAsync(policy.ttl(value)) : policy.ttl) as number
@@ -37,13 +53,29 @@ export function endingOf(instance: Instance, publication: Publication): Ending |
   } catch (error) {
     return policyError('ttl', error)
   }
+  const { maxTags } = instance.settings
+  if (tags.length > maxTags) {
+    report(instance, publication, `${tags.length} tags are more than maxTags (${maxTags})`, '')
+    return ALONE
+  }
   const codec = codecFor(value, policy.codec)
   if ('reason' in codec) {
     report(instance, publication, codec.reason, codec.path)
-    return { type: 'alone' }
+    return ALONE
   }
-  return encode(instance, publication, codec, ttl)
+  return encode(instance, publication, codec, ttl, tags)
 }
+
+/** The tags of a value, as its publisher says them. @throws TypeError for what can't be tags */
+export function tagsOf(tags: TagsOption, value: unknown): readonly string[] {
+  if (typeof tags !== 'function') return tags
+  const said: unknown = notAsync(tags(value))
+  checkTags(said)
+  return said
+}
+
+/** Neither value nor error may be shared. */
+const ALONE: Offer = Object.freeze({ ending: Object.freeze({ type: 'alone' as const }), tags: [] })
 
 /** @throws TypeError for what a codec must not return */
 export function payloadOf(codec: Codec, encoded: unknown): Bytes {
@@ -58,25 +90,32 @@ export function codecFor(value: unknown, own: Codec | undefined): Codec | (Fit &
   return fit.type === 'unfit' ? fit : fit.type === 'plain' ? json : rich
 }
 
-function encode(instance: Instance, publication: Publication, codec: Codec, ttl: number): Ending | Promise<Ending> {
-  const failed = (error: unknown): Ending => {
+function encode(
+  instance: Instance,
+  publication: Publication,
+  codec: Codec,
+  ttl: number,
+  tags: readonly string[],
+): Offer | Promise<Offer> {
+  const failed = (error: unknown): Offer => {
     report(instance, publication, `the codec '${codec.id}' can't write it: ${messageOf(error)}`, '')
-    return { type: 'alone' }
+    return ALONE
   }
-  const ended = (encoded: unknown): Ending => {
-    const payload = payloadOf(codec, encoded)
+  const offer = (ending: Ending): Offer => ({ ending, tags: tagIds(tags) })
+  const encoded = (bytes: unknown): Offer => {
+    const payload = payloadOf(codec, bytes)
     const { token: stamp } = publication
-    const header = { stamp, codec: codec.id, createdAt: instance.session.now(), ttl: Math.max(ttl, 0), tags: [] }
+    const header = { stamp, codec: codec.id, createdAt: instance.session.now(), ttl: Math.max(ttl, 0), tags }
     const entry = encodeEntry(header, payload)
-    if (ttl <= 0) return { type: 'share', entry }
+    if (ttl <= 0) return offer({ type: 'share', entry })
     const { maxEntryBytes } = instance.settings
-    if (entry.byteLength <= maxEntryBytes) return { type: 'value', entry, ttl }
+    if (entry.byteLength <= maxEntryBytes) return offer({ type: 'value', entry, ttl })
     report(instance, publication, `${entry.byteLength} bytes are more than maxEntryBytes (${maxEntryBytes})`, '')
-    return { type: 'share', entry }
+    return offer({ type: 'share', entry })
   }
   try {
     const payload = codec.encode(publication.value)
-    return payload instanceof Promise ? payload.then(ended).catch(failed) : ended(payload)
+    return payload instanceof Promise ? payload.then(encoded).catch(failed) : encoded(payload)
   } catch (error) {
     return failed(error)
   }

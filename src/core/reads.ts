@@ -10,6 +10,7 @@ export interface CacheEntry<V = unknown> {
   readonly ttl: number
   /** ms since it was published, by the store's clock. */
   readonly age: number
+  readonly tags: readonly string[]
 }
 
 /** What a look found, if it is a value. */
@@ -42,8 +43,8 @@ export function entryOf<V>(
   instance: Instance,
   found: { readonly value: unknown; readonly entry: Entry },
 ): CacheEntry<V> {
-  const { createdAt, ttl } = found.entry
+  const { createdAt, ttl, tags } = found.entry
   // Clocks of two servers may differ by a little: nothing is younger than now.
   const age = Math.max(0, instance.session.now() - createdAt)
-  return { value: found.value as V, ttl: Math.max(0, ttl - age), age }
+  return { value: found.value as V, ttl: Math.max(0, ttl - age), age, tags }
 }

@@ -2,12 +2,15 @@
  * The contract between the cache, which decides, and a store, which keeps.
  *
  * A store holds two things per id: an **entry** (bytes with a time to live) and at most one **flight** (the token of
- * the leader that computes the value now, the instances that wait for it, and a lease after which it is gone). Every
- * method below is one atomic step over both. A store decides nothing: when to read, claim, renew or end, what may be
- * stored and for how long, is said to it. Whoever writes a store runs `test/stores/contract.ts` on it.
+ * the leader that computes the value now, the instances that wait for it, and a lease after which it is gone). It holds
+ * two more per tag: an **index** (the ids that may have an entry with the tag) and an **epoch** (when the tag was
+ * invalidated last, by the store's **clock** of tags). Every method below is one atomic step, over one id or one tag
+ * where it does not say more. A store decides nothing: when to read, claim, renew or end, what may be stored and for how
+ * long, is said to it. Whoever writes a store runs `test/stores/contract.ts` on it.
  *
  * Rules for every store:
- * - Ids are well-formed strings of at most 256 bytes; every one is legal, also the empty one and those with braces.
+ * - Ids and tags are well-formed strings of at most 256 bytes; every one is legal, also the empty one and those with
+ *   braces.
  * - The first 20 bytes of an entry are its **mark** (`markOf`, exported by the package, gives them): `atc1` and, as 16
  *   ASCII characters, its **stamp**: the token of the flight that published it. Of bytes that are not ours the mark is
  *   their first 20, or fewer. Stores compare marks; they never look further into an entry.
@@ -50,6 +53,11 @@ export type StoreEvent =
   | { readonly type: 'inbox'; readonly confirmed: boolean }
   /** Something failed outside of any call: a connection, a message that could not be understood. */
   | { readonly type: 'fault'; readonly error: unknown }
+  /**
+   * The store may drop keys to make room (`policy` is its name for how), or has dropped `evicted` since it was last
+   * asked. Indexes and epochs may be among them: then an invalidation by tag misses entries.
+   */
+  | { readonly type: 'eviction'; readonly policy: string; readonly evicted: number }
 
 /** The end of a flight, as its waiters are told. */
 export interface Message {
@@ -71,11 +79,14 @@ export type Outcome =
   /** Neither value nor error may be shared: run the loader without a flight. */
   | { readonly type: 'alone' }
 
-/** What one cache tells all others of its namespace: these ids were invalidated or set. */
+/** What one cache tells all others of its namespace: these ids were invalidated or set, these tags invalidated. */
 export interface Notice {
   /** The sender's `instanceId`. */
   readonly from: string
   readonly ids: readonly string[]
+  readonly tags: readonly string[]
+  /** The whole namespace was cleared. */
+  readonly all: boolean
 }
 
 /** What a claimer has seen at the id: the mark it read (ours or foreign), nothing, or it does not care (`'any'`). */
@@ -97,6 +108,11 @@ export type ClaimReply =
       readonly type: 'lead'
       /** The mark of what is at the id. */
       readonly present: Bytes | 'none'
+      /**
+       * The clock of tags, read and kept no later than this reply: every later `step` gives more. `undefined` where it
+       * could not be read in time.
+       */
+      readonly clock: number | undefined
     }
   | {
       readonly type: 'wait'
@@ -125,6 +141,12 @@ export type Ended =
   | { readonly type: 'ok'; readonly stored: boolean; readonly refused?: string }
   /** The flight was not this token's any more: nothing was written and nobody told. */
   | { readonly type: 'fenced' }
+
+/** A part of a listing. It goes on at `next`; without it the listing is complete. */
+export interface Page {
+  readonly ids: readonly string[]
+  readonly next?: string
+}
 
 /** A store as one cache uses it. */
 export interface Session {
@@ -156,10 +178,36 @@ export interface Session {
    */
   set(id: string, entry: Bytes, ttl: number): Promise<void>
   /**
-   * Deletes the entry and the flight, whose waiters are told `again` under the token found. A key of another type is
-   * left alone. The cache announces it; the store need not.
+   * Makes the flight this token's, for a write with tags: whoever led is fenced, whoever waits is told `again` under the
+   * token found. It must work where memory is full. The clock of tags, as in `lead`; rejects where it can't be read.
    */
-  remove(id: string): Promise<void>
+  take(id: string, token: string, lease: number): Promise<number>
+  /**
+   * For each id: deletes the entry and the flight, whose waiters are told `again` under the token found. A key of another
+   * type is left alone. At most 1,000 ids, each a step of its own; rejects if any may not have been removed, with those in
+   * `StoreError.ids` where they are known. The cache announces it; the store need not.
+   */
+  remove(ids: readonly string[]): Promise<void>
+  /**
+   * For each tag: adds the id to its index, and *then* reads its epoch; the greatest epoch, 0 for none. In the index the
+   * id stays for at least `life` ms (or `Infinity`), and no less than it was to stay before. What is in an index for
+   * longer than its life is dropped, a little with each call. An id without entry and flight need not be in it. It must
+   * work where memory is full.
+   */
+  index(id: string, tags: readonly string[], life: number): Promise<number>
+  /** Moves the clock of tags on: more than it ever gave. An integer below 2^53. */
+  step(): Promise<number>
+  /** Sets the tag's epoch to `clock`, unless it is greater; it is kept for a day. A `sweep` with this clock may follow. */
+  mark(tag: string, clock: number): Promise<void>
+  /** The ids in the tag's index: each that is in it from the first page to the last is in one of them, maybe in several. */
+  members(tag: string, at?: string): Promise<Page>
+  /** Deletes the tag's index, unless an id was added to it, or it was marked with another clock, since `mark(tag, clock)`. */
+  sweep(tag: string, clock: number): Promise<void>
+  /**
+   * All ids of the namespace that have an entry or a flight, and all tags that have an index: each that is there from the
+   * first page to the last is in one of them, maybe in several.
+   */
+  list(at?: string): Promise<Page & { readonly tags: readonly string[] }>
   /** Tells all caches of the namespace, the sender too. */
   announce(notice: Notice): Promise<void>
   /** Closes what the store opened for this session, within a second; calls after it, and unanswered ones, reject. */

@@ -7,8 +7,8 @@ import type { Instance } from './instance.ts'
 import type { Key } from './key.ts'
 import { holdLease, type Lease } from './leader.ts'
 import type { Look } from './lookup.ts'
-import type { Policy } from './options.ts'
-import { endingOf } from './publication.ts'
+import type { Policy, TagsOption } from './options.ts'
+import { offerOf } from './publication.ts'
 
 /** What a loader gets. */
 export interface LoadContext {
@@ -24,6 +24,8 @@ export interface Order {
   readonly id: string
   readonly key: Key
   readonly policy: Policy
+  /** Of this call, where they are not the policy's. */
+  readonly tags?: TagsOption | undefined
   readonly forced: boolean
 }
 
@@ -54,6 +56,7 @@ export async function travel(
       const lease = holdLease(instance, {
         id,
         token: claimed.token,
+        clock: claimed.clock,
         policy,
         callers: () => flight.callers,
         abort: flight.abort,
@@ -87,7 +90,7 @@ function shared(value: unknown): Result {
 
 /** How `getOrSet` leads: it runs the loader, and ends the flight with what that returns or throws. */
 export function loading(instance: Instance, order: Order, load: Loader<unknown>): Lead {
-  const { id, key, policy } = order
+  const { id, key, policy, tags } = order
   return async (flight, lease) => {
     let value: unknown
     try {
@@ -96,8 +99,9 @@ export function loading(instance: Instance, order: Order, load: Loader<unknown>)
       void lease.fail(error)
       throw error
     }
-    const made = endingOf(instance, { id, key, token: lease.token, value, policy })
-    const ending = made instanceof Promise ? await made : made
+    const made = offerOf(instance, { id, key, token: lease.token, value, policy, tags })
+    const offer = made instanceof Promise ? await made : made
+    const ending = offer.tags.length === 0 ? offer.ending : await lease.index(offer)
     // Sent before anybody is answered: what this instance asks next, on the same connection, comes after it. Nobody
     // waits for the reply, which would only delay the answer; events tell it.
     void lease.publish(ending)

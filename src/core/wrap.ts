@@ -1,11 +1,13 @@
 import type { Cache } from './cache.ts'
 import type { Key } from './key.ts'
-import type { CallOptions } from './options.ts'
+import type { CallOptions, TagsOption } from './options.ts'
 import type { LoadContext, Loader } from './trip.ts'
 
-export interface WrapOptions<A extends unknown[], V> extends CallOptions<V> {
+export interface WrapOptions<A extends unknown[], V> extends Omit<CallOptions<V>, 'tags'> {
   /** The key of a call. Calls with the same key are one. */
   key: (...args: A) => Key
+  /** As in `CallOptions`; a function gets the arguments of the call, and then the value. */
+  tags?: readonly string[] | ((...args: [...A, value: V]) => readonly string[]) | undefined
 }
 
 /**
@@ -47,7 +49,7 @@ export function checkWrap(load: unknown, options: { readonly key?: unknown } | u
 }
 
 /** `getOrSet` with options that were checked once. */
-export type Ask = (key: Key, load: Loader<unknown>, forced: boolean) => Promise<unknown>
+export type Ask = (key: Key, load: Loader<unknown>, forced: boolean, tags: TagsOption | undefined) => Promise<unknown>
 
 export function wrapLoader<A extends unknown[], V>(
   cache: Cache,
@@ -55,18 +57,20 @@ export function wrapLoader<A extends unknown[], V>(
   options: WrapOptions<A, V>,
   askFor: Ask,
 ): Wrapped<A, V> {
-  const { key, ttl, codec } = options
+  const { key, ttl, tags, codec } = options
   // The context stands behind all arguments that `key` names: one that a call leaves out must not be taken for it.
   const complete = (args: A) => Object.assign(new Array(Math.max(args.length, key.length)).fill(undefined), args) as A
+  const tagsOf = (args: A) =>
+    typeof tags === 'function' ? (value: unknown) => tags(...complete(args), value as V) : tags
   const ask = async (args: A, forced: boolean) =>
-    askFor(key(...args), (context) => load(...complete(args), context), forced) as Promise<V>
+    askFor(key(...args), (context) => load(...complete(args), context), forced, tagsOf(args)) as Promise<V>
 
   return Object.assign((...args: A) => ask(args, false), {
     key,
     get: (...args: A) => cache.get<V>(key(...args)),
     set: (...given: [...A, value: V]) => {
       const args = given.slice(0, -1) as A
-      return cache.set<V>(key(...args), given.at(-1) as V, { ttl, codec })
+      return cache.set<V>(key(...args), given.at(-1) as V, { ttl, tags: tagsOf(args), codec })
     },
     delete: (...args: A) => cache.delete(key(...args)),
     refresh: (...args: A) => ask(args, true),

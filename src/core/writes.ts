@@ -1,25 +1,40 @@
 import type { Bytes } from './codec.ts'
 import { encodeEntry } from './entry.ts'
-import { UnconfirmedError } from './errors.ts'
+import { StoreError, UnconfirmedError } from './errors.ts'
 import { type Instance, newToken } from './instance.ts'
 import { type Key, keyId } from './key.ts'
-import type { Policy } from './options.ts'
-import { codecFor, payloadOf } from './publication.ts'
+import { indexLife } from './leader.ts'
+import type { Policy, TagsOption } from './options.ts'
+import { codecFor, payloadOf, tagsOf } from './publication.ts'
+import { tagIds } from './tag.ts'
 
-/** What the writes of a cache need of it besides the instance. */
+/** What the writes and invalidations of a cache need of it besides the instance. */
 export interface Writer {
   readonly instance: Instance
   /** Whoever asks for these from now on must not get what was begun before. */
   detach(ids: readonly string[]): void
+  /** As `detach` for everything. */
+  seal(): void
 }
 
 /** So many commands are under way at once: each must be answered within its budget. */
 const AT_ONCE = 100
-/** So many ids are named in one message. */
+/** So many names are told in one message. */
 const ANNOUNCED_AT_ONCE = 1000
 
+interface Write {
+  readonly id: string
+  /** The stamp of the entry. */
+  readonly token: string
+  readonly entry: Bytes
+  readonly ttl: number
+  /** Ids of tags. */
+  readonly tags: readonly string[]
+}
+
 /**
- * Stores the values, whatever flights there are, and tells all instances.
+ * Stores the values, whatever flights there are, and tells all instances. For each, whether it is stored: of those with
+ * tags a later invalidation may have won.
  *
  * @throws TypeError or RangeError for a value that can't be stored; nothing is written then
  * @throws UnconfirmedError for those that the store did not confirm, after all were tried
@@ -28,87 +43,118 @@ export async function write(
   writer: Writer,
   pairs: readonly (readonly [key: Key, value: unknown])[],
   policy: Policy,
-): Promise<void> {
+  tags: TagsOption = policy.tags,
+): Promise<boolean[]> {
   const { instance } = writer
   const { version } = instance.settings
-  if (pairs.length === 0) return
+  if (pairs.length === 0) return []
   const writes = await Promise.all(
-    pairs.map(async ([key, value]) => ({ id: keyId(key, version), ...(await entryFor(instance, value, policy)) })),
+    pairs.map(([key, value]) => writeOf(instance, keyId(key, version), value, policy, tags)),
   )
   const ids = writes.map(({ id }) => id)
-  await change(writer, 'set', ids, (i) => {
-    const { id, entry, ttl } = writes[i] as (typeof writes)[number]
-    return instance.session.set(id, entry, ttl)
-  })
-  for (const id of ids) instance.events.emit({ type: 'set', key: id })
+  const results: PromiseSettledResult<boolean>[] = []
+  writer.detach(ids)
+  for (let start = 0; start < writes.length; start += AT_ONCE) {
+    const part = writes.slice(start, start + AT_ONCE)
+    results.push(...(await Promise.allSettled(part.map((one) => send(instance, one, policy)))))
+  }
+  writer.detach(ids)
+  const failed = ids.filter((_, i) => results[i]?.status === 'rejected')
+  const cause = results.find((result) => result.status === 'rejected')?.reason
+  try {
+    await announce(instance, ids, [])
+  } catch (error) {
+    throw new UnconfirmedError('set', cause ?? error, ids)
+  }
+  if (failed.length > 0) throw new UnconfirmedError('set', cause, failed)
+  const stored = results.map((result) => result.status === 'fulfilled' && result.value)
+  for (const [i, id] of ids.entries()) if (stored[i]) instance.events.emit({ type: 'set', key: id })
+  return stored
 }
 
 /**
- * Removes the entries, ends the flights, and tells all instances.
+ * Tells all caches of the namespace, this one too, what was changed.
  *
- * @throws UnconfirmedError for those that the store did not confirm, after all were tried
+ * To be called after the last change: who hears it earlier could read again what is not removed yet.
  */
-export async function invalidateKeys(writer: Writer, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return
-  await change(writer, 'invalidate', ids, (i) => writer.instance.session.remove(ids[i] as string))
-  writer.instance.events.emit({ type: 'invalidate', keys: ids, remote: false })
-}
-
-async function change(
-  writer: Writer,
-  op: 'set' | 'invalidate',
-  ids: readonly string[],
-  send: (index: number) => Promise<void>,
-): Promise<void> {
-  const { instance } = writer
+export async function announce(instance: Instance, ids: readonly string[], tags: readonly string[]): Promise<void> {
+  const names = [...ids.map((id) => ({ id, tag: undefined })), ...tags.map((tag) => ({ id: undefined, tag }))]
   const { commandTimeout: timeout } = instance.settings
-  // A calls invalidate (detached here); B of this instance starts a flight, whose read is served before the removal;
-  // the reply comes; C asks: without the second detach C would join B and get what was removed.
-  writer.detach(ids)
-  const failed: string[] = []
-  let cause: unknown
-  for (let start = 0; start < ids.length; start += AT_ONCE) {
-    const part = ids.slice(start, start + AT_ONCE)
-    const sent = part.map((key, i) => instance.breaker.run({ op, key, timeout, always: true }, () => send(start + i)))
-    for (const [i, result] of (await Promise.allSettled(sent)).entries()) {
-      if (result.status === 'fulfilled') continue
-      cause ??= result.reason
-      failed.push(part[i] as string)
+  for (let start = 0; start < names.length; start += ANNOUNCED_AT_ONCE) {
+    const part = names.slice(start, start + ANNOUNCED_AT_ONCE)
+    const notice = {
+      from: instance.instanceId,
+      ids: part.flatMap(({ id }) => id ?? []),
+      tags: part.flatMap(({ tag }) => tag ?? []),
+      all: false,
     }
+    await instance.breaker.run({ op: 'announce', timeout, always: true }, () => instance.session.announce(notice))
   }
-  writer.detach(ids)
-  try {
-    // After the last removal: whoever hears it earlier could read again what is not removed yet.
-    for (let start = 0; start < ids.length; start += ANNOUNCED_AT_ONCE) {
-      const notice = { from: instance.instanceId, ids: ids.slice(start, start + ANNOUNCED_AT_ONCE) }
-      await instance.breaker.run({ op: 'announce', timeout, always: true }, () => instance.session.announce(notice))
-    }
-  } catch (error) {
-    throw new UnconfirmedError(op, ids, cause ?? error)
-  }
-  if (failed.length > 0) throw new UnconfirmedError(op, failed, cause)
 }
 
-async function entryFor(
+async function send(instance: Instance, write: Write, policy: Policy): Promise<boolean> {
+  const { id, entry, ttl, tags } = write
+  if (tags.length > 0) return sendTagged(instance, write, policy)
+  const { commandTimeout: timeout } = instance.settings
+  await instance.breaker.run({ op: 'set', key: id, timeout, always: true }, () => instance.session.set(id, entry, ttl))
+  return true
+}
+
+/**
+ * A writes directly, B invalidates a tag of it: nothing but a flight, which B ends, could keep A's value from coming
+ * after that. So A takes the flight first, whoever leads it, and goes on as its leader.
+ */
+async function sendTagged(instance: Instance, write: Write, policy: Policy): Promise<boolean> {
+  const { id, token, entry, ttl, tags } = write
+  const { breaker, session, settings } = instance
+  const guarded = { op: 'set', key: id, timeout: settings.commandTimeout, always: true }
+  instance.usesTags()
+  const clock = await breaker.run(guarded, () => session.take(id, token, policy.leaseTtl))
+  const release = () => breaker.run(guarded, () => session.end(id, token, { type: 'again' }))
+  let epoch: number
+  try {
+    epoch = await breaker.run(guarded, () => session.index(id, tags, indexLife(ttl, policy)))
+  } catch (error) {
+    instance.behind(release().catch(() => undefined)) // told by the breaker; the lease frees the key then
+    throw error
+  }
+  if (epoch > clock) {
+    await release().catch(() => undefined) // as above; the write has lost, whatever comes of this
+    return false
+  }
+  const ended = await breaker.run(guarded, () => session.end(id, token, { type: 'value', entry, ttl }))
+  if (ended.type === 'fenced') return false
+  if (!ended.stored) throw new StoreError('REFUSED', ended.refused ?? 'the store refused the value')
+  return true
+}
+
+async function writeOf(
   instance: Instance,
+  id: string,
   value: unknown,
   policy: Policy,
-): Promise<{ readonly entry: Bytes; readonly ttl: number }> {
+  given: TagsOption,
+): Promise<Write> {
   const ttl = typeof policy.ttl === 'function' ? policy.ttl(value) : policy.ttl
   if (!(typeof ttl === 'number' && ttl > 0)) {
     throw new RangeError(`set needs a ttl greater than 0 (ms), got ${String(ttl)}: say it at createCache or here`)
+  }
+  const tags = tagsOf(given, value)
+  const { maxEntryBytes, maxTags } = instance.settings
+  if (tags.length > maxTags) {
+    throw new RangeError(`the value can't be stored: ${tags.length} tags are more than maxTags (${maxTags})`)
   }
   const codec = codecFor(value, policy.codec)
   if ('reason' in codec) {
     throw new TypeError(`the value can't be stored: ${codec.reason}${codec.path === '' ? '' : ` at ${codec.path}`}`)
   }
-  const header = { stamp: newToken(), codec: codec.id, createdAt: instance.session.now(), ttl, tags: [] }
+  const token = newToken()
+  const header = { stamp: token, codec: codec.id, createdAt: instance.session.now(), ttl, tags }
   const entry = encodeEntry(header, payloadOf(codec, await codec.encode(value)))
-  const { maxEntryBytes } = instance.settings
   if (entry.byteLength > maxEntryBytes) {
     throw new RangeError(
       `the value can't be stored: ${entry.byteLength} bytes are more than maxEntryBytes (${maxEntryBytes})`,
     )
   }
-  return { entry, ttl }
+  return { id, token, entry, ttl, tags: tagIds(tags) }
 }

@@ -1,19 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Redis, type RedisOptions } from 'ioredis'
+import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { StoreError } from '../../core/errors.ts'
+import type { RedisClient } from './source.ts'
 
-/** What a user may give: of ioredis 5 or 6, a client or what makes one. A client is only duplicated. */
-export type RedisSource = string | RedisOptions | RedisClient
-
-/** The part of an ioredis client that is used; clients of version 5 and 6 both have it. */
-export interface RedisClient {
-  readonly options: object
-  duplicate(override?: object): unknown
-}
-
-/** One connection of a cache's own. */
-export interface Connection {
-  readonly client: Redis
+/** One connection of a cache's own, to a server or to all of a cluster. */
+export interface Connection<C extends Redis | Cluster = Redis> {
+  readonly client: C
   /** Resolves when it was connected once; rejects with `CLOSED` when it is closed. */
   connected(): Promise<void>
   /** Sends a command now, or, before the first connection, within `commandTimeout`; faults become a `StoreError`. */
@@ -22,7 +14,8 @@ export interface Connection {
 }
 
 export interface ConnectionListener {
-  up?(): void
+  /** The connection is there; what it resolves with is awaited before commands are sent. */
+  up?(): void | Promise<void>
   down?(): void
   fault(error: unknown): void
 }
@@ -33,6 +26,11 @@ const LAST_RETRY = 1000
 /** ms after which a socket is destroyed that the server does not end; and after which nobody waits for that any more. */
 const DESTROY_AFTER = 100
 const CLOSE_LIMIT = 500
+
+/** Never give up; apart by chance, so that a thousand instances do not come back in one moment. */
+export function retryDelay(attempt: number): number {
+  return Math.min(FIRST_RETRY * attempt, LAST_RETRY) * (0.75 + Math.random() / 2)
+}
 
 /**
  * Options that the protocol depends on, whatever the user's client has. Nothing is queued and nothing is resent: a
@@ -55,60 +53,55 @@ const OWN_OPTIONS = {
   role: 'master',
   disconnectTimeout: DESTROY_AFTER,
   stringNumbers: false,
-  // Never give up; apart by chance, so that a thousand instances do not come back in one moment.
-  retryStrategy: (attempt: number) => Math.min(FIRST_RETRY * attempt, LAST_RETRY) * (0.75 + Math.random() / 2),
+  retryStrategy: retryDelay,
 } as const satisfies RedisOptions
 
-/**
- * The client to duplicate: the one given, or one that is made of a URL or of options and never connects.
- *
- * @throws TypeError or RangeError for what is neither a URL, nor options, nor a client of a single server
- */
-export function clientOf(source: RedisSource): RedisClient {
-  if (typeof source === 'string') {
-    if (!/^(?:rediss?:\/\/|unix:\/\/|\/)/.test(source)) {
-      throw new TypeError(`redisStore takes a URL such as redis://localhost:6379, got ${JSON.stringify(source)}`)
-    }
-    const template = new Redis(source, { lazyConnect: true })
-    if (template.status !== 'wait') template.disconnect() // the URL says lazyConnect itself
-    return template
+/** What our connections have of the user's options, and what they have of their own. */
+export function ownOptions({ reconnectOnError }: RedisOptions): RedisOptions {
+  return {
+    ...OWN_OPTIONS,
+    // Its 2 asks for the command to be resent.
+    ...(reconnectOnError ? { reconnectOnError: (error: Error) => Boolean(reconnectOnError(error)) } : {}),
   }
-  if (typeof source !== 'object' || source === null || Array.isArray(source)) {
-    throw new TypeError('redisStore takes a URL, ioredis options, or an ioredis client of a single server')
-  }
-  if ((source as { isCluster?: unknown }).isCluster === true) {
-    throw new TypeError('redisStore does not know Redis Cluster: give it a client of a single server or of Sentinel')
-  }
-  if (isClient(source)) return source
-  if ('duplicate' in source) throw new TypeError('redisStore takes clients of ioredis, of no other library')
-  return new Redis({ ...(source as object), lazyConnect: true })
 }
 
-/** The ioredis `keyPrefix`: ours to put in front of keys and of channels, whose names scripts make too. */
-export function prefixOf(client: RedisClient): string {
-  const { keyPrefix = '' } = client.options as RedisOptions
-  if (/[{}]/.test(keyPrefix)) throw new RangeError(`keyPrefix must not have braces, got ${JSON.stringify(keyPrefix)}`)
-  return keyPrefix
+/** A client like the given one of a single server, for us alone. */
+export function duplicateOf(client: RedisClient): Redis {
+  return (client as Redis).duplicate(ownOptions(client.options))
 }
 
-export function connect(source: RedisClient, commandTimeout: number, listener: ConnectionListener): Connection {
-  const client = duplicateOf(source)
+/** Connects a client that is ours, and does not queue. */
+export function connect<C extends Redis | Cluster>(
+  client: C,
+  commandTimeout: number,
+  listener: ConnectionListener,
+): Connection<C> {
+  // The events that both have, of which the declarations make two lists.
+  const emitter = client as unknown as NodeJS.EventEmitter
   let closed = false
   let everUp = false
-  let up!: () => void
+  let up = false
+  let confirm!: () => void
   let never!: (error: StoreError) => void
   const connected = new Promise<void>((resolve, reject) => {
-    up = resolve
+    confirm = resolve
     never = reject
   })
   connected.catch(() => undefined) // told to those who wait for it; nobody may
-  client.on('error', listener.fault)
-  client.on('ready', () => {
+  emitter.on('error', listener.fault)
+  // Of one node of a cluster.
+  emitter.on('node error', listener.fault)
+  emitter.on('ready', async () => {
+    await listener.up?.()
+    if (closed || client.status !== 'ready') return
     everUp = true
-    up()
-    listener.up?.()
+    up = true
+    confirm()
   })
-  client.on('close', () => listener.down?.())
+  emitter.on('close', () => {
+    up = false
+    listener.down?.()
+  })
   // What fails here is told by the event `error` too, and tried again.
   client.connect().catch(() => undefined)
 
@@ -134,7 +127,7 @@ export function connect(source: RedisClient, commandTimeout: number, listener: C
     async send(command) {
       if (closed) throw new StoreError('CLOSED', 'the cache was closed')
       if (!everUp) await firstConnection()
-      if (client.status !== 'ready') throw unreachable('not connected')
+      if (!up || client.status !== 'ready') throw unreachable('not connected')
       try {
         return await command()
       } catch (error) {
@@ -148,7 +141,7 @@ export function connect(source: RedisClient, commandTimeout: number, listener: C
       if (status === 'end' || status === 'wait') return
       if (status === 'close' || status === 'reconnecting') return client.disconnect() // between two attempts: nothing is open
       const limit = new AbortController()
-      const ended = new Promise<void>((resolve) => client.once('end', () => resolve()))
+      const ended = new Promise<void>((resolve) => emitter.once('end', () => resolve()))
       client.disconnect()
       await Promise.race([ended, delay(CLOSE_LIMIT, undefined, { signal: limit.signal }).catch(() => undefined)])
       limit.abort()
@@ -156,28 +149,18 @@ export function connect(source: RedisClient, commandTimeout: number, listener: C
   }
 }
 
-function duplicateOf(client: RedisClient): Redis {
-  const { reconnectOnError } = client.options as RedisOptions
-  return client.duplicate({
-    ...OWN_OPTIONS,
-    // Its 2 asks for the command to be resent.
-    ...(reconnectOnError ? { reconnectOnError: (error: Error) => Boolean(reconnectOnError(error)) } : {}),
-  }) as Redis
-}
-
-function isClient(source: RedisOptions | RedisClient): source is RedisClient {
-  const { duplicate, defineCommand } = source as { duplicate?: unknown; defineCommand?: unknown }
-  return typeof duplicate === 'function' && typeof defineCommand === 'function'
-}
-
-function unreachable(message: string, options?: ErrorOptions): StoreError {
+export function unreachable(message: string, options?: ErrorOptions): StoreError {
   return new StoreError('UNREACHABLE', message, options)
 }
 
+/** Answers of a cluster that has nobody for the slot now: the command did not run. */
+const NOBODY = /^(?:CLUSTERDOWN|TRYAGAIN|MASTERDOWN|MOVED|ASK)\b/
+
 /** An answer of the server that says no, or the lack of an answer. */
 function translate(error: unknown): StoreError {
+  if (error instanceof StoreError) return error
   const { name, message } = error as Error
   delete (error as { command?: unknown }).command // its arguments are users' data, and errors are logged
-  if (name !== 'ReplyError') return unreachable(message, { cause: error })
+  if (name !== 'ReplyError' || NOBODY.test(message)) return unreachable(message, { cause: error })
   return new StoreError(/\bWRONGTYPE\b/.test(message) ? 'WRONG_TYPE' : 'REFUSED', message, { cause: error })
 }

@@ -1,2 +1,2 @@
-export type { RedisClient, RedisSource } from './connection.ts'
+export type { RedisClient, RedisSource } from './source.ts'
 export { redisStore } from './store.ts'

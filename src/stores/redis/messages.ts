@@ -61,10 +61,14 @@ export function decodeNotice(bytes: Buffer): Notice | undefined {
   try {
     const said: unknown = JSON.parse(bytes.toString())
     if (typeof said !== 'object' || said === null) return undefined
-    const { from, ids } = said as Record<string, unknown>
-    if (typeof from !== 'string' || !Array.isArray(ids) || !ids.every((id) => typeof id === 'string')) return undefined
-    return { from, ids }
+    const { from, ids, tags, all } = said as Record<string, unknown>
+    if (typeof from !== 'string' || !areNames(ids) || !areNames(tags) || typeof all !== 'boolean') return undefined
+    return { from, ids, tags, all }
   } catch {
     return undefined
   }
+}
+
+function areNames(said: unknown): said is string[] {
+  return Array.isArray(said) && said.every((name) => typeof name === 'string')
 }

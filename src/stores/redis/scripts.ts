@@ -1,7 +1,8 @@
-import type { Redis } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 import type { Bytes } from '../../core/codec.ts'
 import { MARK_BYTES } from '../../core/entry.ts'
-import { ALONE, READY, VALUE } from './messages.ts'
+import { AGAIN, ALONE, READY, VALUE } from './messages.ts'
+import { CLOCK, INDEX, MARK, READ_CLOCK, SWEEP } from './tagScripts.ts'
 
 /**
  * The steps of the protocol that must be atomic. Redis 6.2 commands only; every key is declared; integers travel as
@@ -11,11 +12,12 @@ import { ALONE, READY, VALUE } from './messages.ts'
 /**
  * Decides whether the claimer has a hit, leads, or waits; who must wait is registered in the same step.
  *
- * KEYS  1 entry, 2 flight
+ * KEYS  1 entry, 2 flight, 3 the clock of tags, where it is on the same server
  * ARGV  1 token, 2 lease (ms), 3 instanceId, 4 seen: `-` nothing, `*` whatever it is, `=` and a mark
- * Returns {HIT} | {LEAD, present, seconds, microseconds} | {WAIT, leader, lease left (ms), present}; present as seen
+ * Returns {HIT} | {LEAD, present, seconds, microseconds, clock or ''} | {WAIT, leader, lease left (ms), present}; present
+ * as seen
  */
-const CLAIM = `
+const CLAIM = `${READ_CLOCK}
 local mark = redis.call('GETRANGE', KEYS[1], 0, ${MARK_BYTES - 1})
 local present = '-'
 if mark ~= '' or redis.call('EXISTS', KEYS[1]) == 1 then present = '=' .. mark end
@@ -43,7 +45,8 @@ if not leader then
 end
 -- A flight with this very token: the command ran before.
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
-return {'LEAD', present, time[1], time[2]}
+local clock = KEYS[3] and readClock(KEYS[3], time, 0)
+return {'LEAD', present, time[1], time[2], clock or ''}
 `
 
 /**
@@ -59,17 +62,45 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return tostring(redis.call('HLEN', KEYS[1]) - 1)
 `
 
+/** Lua functions over a flight, its waiters, and the messages to them. */
+const TELL = `
+-- Nil where there is none, or a key of another type, which is left alone.
+local function leaderOf(flight)
+  local leader = redis.pcall('HGET', flight, 'leader')
+  if type(leader) == 'string' then return leader end
+end
+
+local function waitersOf(flight)
+  local waiters = {}
+  for _, field in ipairs(redis.call('HKEYS', flight)) do
+    if string.sub(field, 1, 2) == 'w:' then waiters[#waiters + 1] = string.sub(field, 3) end
+  end
+  return waiters
+end
+
+-- The token is the one that was found, never the sender's own: those who wait know the flight by it. Who could not be
+-- published to is returned: the client does it.
+local function tell(waiters, prefix, letter, token, id, body)
+  local message = letter .. token .. #id .. ':' .. id .. body
+  local unreached = {}
+  for _, waiter in ipairs(waiters) do
+    local reply = redis.pcall('PUBLISH', prefix .. waiter, message)
+    if type(reply) == 'table' then unreached[#unreached + 1] = waiter end
+  end
+  return unreached
+end
+`
+
 /**
- * Ends a flight: the leader's own, or (without a token) whichever there is, by a direct write or an invalidation.
+ * Ends a flight: the leader's own, or (without a token) whichever there is, by a direct write.
  *
  * KEYS  1 entry, 2 flight
  * ARGV  1 token or '', 2 id, 3 prefix of the inbox channels, 4 outcome letter, 5 body: entry, error or '',
- *       6 'set', 'del' or '' for the entry, 7 its ttl (ms) or '' for none, 8 bytes that bodies of messages may have in all
+ *       6 'set' or '' for the entry, 7 its ttl (ms) or '' for none, 8 bytes that bodies of messages may have in all
  * Returns {FENCED} | {OK, stored, why not, leader, letter as told, waiters that PUBLISH could not reach ...}
  */
-const END = `
-local leader = redis.pcall('HGET', KEYS[2], 'leader')
-if type(leader) == 'table' then leader = false end -- a key of another type: left alone
+const END = `${TELL}
+local leader = leaderOf(KEYS[2])
 if ARGV[1] ~= '' and leader ~= ARGV[1] then
   -- Its own stamp on the entry: the command ran before, and only its reply was lost.
   if redis.pcall('GETRANGE', KEYS[1], 0, ${MARK_BYTES - 1}) == 'atc1' .. ARGV[1] then return {'OK', '1', '', '', ''} end
@@ -79,8 +110,8 @@ end
 -- First the entry, then the flight, then the messages; Lua has no rollback, so what may be refused is a pcall, and the
 -- rest is done all the same. SET stands before DEL: after a write Redis would let it pass its memory limit.
 local stored, refused = '0', ''
-local kind = redis.call('TYPE', KEYS[1]).ok
 if ARGV[6] == 'set' then
+  local kind = redis.call('TYPE', KEYS[1]).ok
   local reply
   if kind ~= 'string' and kind ~= 'none' then
     reply = {err = 'WRONGTYPE the key holds a ' .. kind}
@@ -91,18 +122,12 @@ if ARGV[6] == 'set' then
   end
   if reply.err then refused = reply.err else stored = '1' end
   if refused ~= '' and ARGV[1] == '' then return redis.error_reply(refused) end
-elseif ARGV[6] == 'del' and kind == 'string' then
-  redis.call('DEL', KEYS[1])
 end
 
 local result = {'OK', stored, refused, leader or '', ARGV[4]}
 if not leader then return result end
-local waiters = {}
-for _, field in ipairs(redis.call('HKEYS', KEYS[2])) do
-  if string.sub(field, 1, 2) == 'w:' then waiters[#waiters + 1] = string.sub(field, 3) end
-end
+local waiters = waitersOf(KEYS[2])
 redis.call('DEL', KEYS[2])
-if #waiters == 0 then return result end
 
 local letter, body = ARGV[4], ARGV[5]
 if letter == '${VALUE}' and #body * #waiters > tonumber(ARGV[8]) then
@@ -110,11 +135,59 @@ if letter == '${VALUE}' and #body * #waiters > tonumber(ARGV[8]) then
   if stored == '1' then letter = '${READY}' else letter = '${ALONE}' end
 end
 result[5] = letter
--- The token that was found, never the sender's own: those who wait know the flight by it.
-local message = letter .. leader .. #ARGV[2] .. ':' .. ARGV[2] .. body
-for _, waiter in ipairs(waiters) do
-  local reply = redis.pcall('PUBLISH', ARGV[3] .. waiter, message)
-  if type(reply) == 'table' then result[#result + 1] = waiter end
+for _, waiter in ipairs(tell(waiters, ARGV[3], letter, leader, ARGV[2], body)) do result[#result + 1] = waiter end
+return result
+`
+
+/**
+ * Makes the flight this token's, whoever has it; those who wait for it are told to claim again.
+ *
+ * KEYS  1 flight, 2 the clock of tags, where it is on the same server
+ * ARGV  1 token, 2 lease (ms), 3 id, 4 prefix of the inbox channels
+ * Returns {clock or '', the leader before or '', waiters that PUBLISH could not reach ...}
+ */
+const TAKE = `${READ_CLOCK}${TELL}
+-- All that may be refused comes before the first write.
+local time = redis.call('TIME')
+local leader = redis.call('HGET', KEYS[1], 'leader')
+local waiters = {}
+-- With this very token: the command ran before, and who waits since is told by the end.
+if leader ~= ARGV[1] then
+  if leader then waiters = waitersOf(KEYS[1]) end
+  redis.call('DEL', KEYS[1])
+  redis.call('HSET', KEYS[1], 'leader', ARGV[1])
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+local clock = KEYS[2] and readClock(KEYS[2], time, 0)
+local result = {clock or '', leader or ''}
+for _, waiter in ipairs(tell(waiters, ARGV[4], '${AGAIN}', leader or '', ARGV[3], '')) do
+  result[#result + 1] = waiter
+end
+return result
+`
+
+/**
+ * Deletes entries and flights; those who wait are told to claim again.
+ *
+ * KEYS  entry and flight of each id
+ * ARGV  1 prefix of the inbox channels, then the ids
+ * Returns {id, leader, waiter} for each waiter that PUBLISH could not reach, in one list
+ */
+const REMOVE = `${TELL}
+local result = {}
+for i = 1, #KEYS, 2 do
+  local id = ARGV[(i + 3) / 2]
+  if redis.call('TYPE', KEYS[i]).ok == 'string' then redis.call('DEL', KEYS[i]) end
+  local leader = leaderOf(KEYS[i + 1])
+  if leader then
+    local waiters = waitersOf(KEYS[i + 1])
+    redis.call('DEL', KEYS[i + 1])
+    for _, waiter in ipairs(tell(waiters, ARGV[1], '${AGAIN}', leader, id, '')) do
+      result[#result + 1] = id
+      result[#result + 1] = leader
+      result[#result + 1] = waiter
+    end
+  end
 end
 return result
 `
@@ -126,16 +199,15 @@ export interface EndArguments {
   readonly inboxPrefix: string
   readonly letter: string
   readonly body: Bytes | ''
-  readonly write: 'set' | 'del' | ''
+  readonly write: 'set' | ''
   readonly px: string
   readonly inlineLimit: number
 }
 
-/** The scripts, by what they take. Replies are byte strings. */
+/** The scripts, by what they take. Keys stand first; replies are byte strings. */
 export interface Scripts {
   claim(
-    entry: string,
-    flight: string,
+    keys: readonly [entry: string, flight: string, clock?: string],
     token: string,
     lease: string,
     instanceId: string,
@@ -143,23 +215,55 @@ export interface Scripts {
   ): Promise<Buffer[]>
   renew(flight: string, token: string, lease: string): Promise<Buffer>
   end(entry: string, flight: string, args: EndArguments): Promise<Buffer[]>
+  take(
+    keys: readonly [flight: string, clock?: string],
+    token: string,
+    lease: string,
+    id: string,
+    inboxPrefix: string,
+  ): Promise<Buffer[]>
+  remove(keys: readonly string[], inboxPrefix: string, ids: readonly string[]): Promise<Buffer[]>
+  /** The clock of tags, `steps` further. */
+  clock(key: string, steps: 0 | 1): Promise<Buffer>
+  index(keys: readonly string[], id: string, life: string): Promise<Buffer>
+  mark(state: string, clock: string, life: string): Promise<unknown>
+  sweep(index: string, state: string, clock: string): Promise<unknown>
 }
 
-type Command = (...args: (string | Buffer | number)[]) => Promise<unknown>
+type Argument = string | Buffer | number
+type Command = (...args: Argument[]) => Promise<unknown>
+
+const SCRIPTS = {
+  Claim: CLAIM,
+  Renew: RENEW,
+  End: END,
+  Take: TAKE,
+  Remove: REMOVE,
+  Clock: CLOCK,
+  Index: INDEX,
+  Mark: MARK,
+  Sweep: SWEEP,
+}
 
 /** ioredis sends a script as EVALSHA, and as EVAL where the server does not know it. */
-export function scriptsOf(client: Redis): Scripts {
-  client.defineCommand('atomcacheClaim', { numberOfKeys: 2, lua: CLAIM })
-  client.defineCommand('atomcacheRenew', { numberOfKeys: 1, lua: RENEW })
-  client.defineCommand('atomcacheEnd', { numberOfKeys: 2, lua: END })
+export function scriptsOf(client: Redis | Cluster): Scripts {
+  for (const [name, lua] of Object.entries(SCRIPTS)) client.defineCommand(`atomcache${name}`, { lua })
   const commands = client as unknown as Record<string, Command>
-  const call = <T>(name: string, ...args: Parameters<Command>) => commands[`${name}Buffer`]?.(...args) as Promise<T>
+  const call = <T>(name: keyof typeof SCRIPTS, keys: readonly (string | undefined)[], ...args: Argument[]) => {
+    const declared = keys.filter((key) => key !== undefined)
+    return commands[`atomcache${name}Buffer`]?.(declared.length, ...declared, ...args) as Promise<T>
+  }
   return {
-    claim: (entry, flight, token, lease, instanceId, seen) =>
-      call('atomcacheClaim', entry, flight, token, lease, instanceId, seen),
-    renew: (flight, token, lease) => call('atomcacheRenew', flight, token, lease),
+    claim: (keys, token, lease, instanceId, seen) => call('Claim', keys, token, lease, instanceId, seen),
+    renew: (flight, token, lease) => call('Renew', [flight], token, lease),
     end: (entry, flight, { token, id, inboxPrefix, letter, body, write, px, inlineLimit }) =>
-      call('atomcacheEnd', entry, flight, token, id, inboxPrefix, letter, asBuffer(body), write, px, inlineLimit),
+      call('End', [entry, flight], token, id, inboxPrefix, letter, asBuffer(body), write, px, inlineLimit),
+    take: (keys, token, lease, id, inboxPrefix) => call('Take', keys, token, lease, id, inboxPrefix),
+    remove: (keys, inboxPrefix, ids) => call('Remove', keys, inboxPrefix, ...ids),
+    clock: (key, steps) => call('Clock', [key], steps),
+    index: (keys, id, life) => call('Index', keys, id, life),
+    mark: (state, clock, life) => call('Mark', [state], clock, life),
+    sweep: (index, state, clock) => call('Sweep', [index, state], clock),
   }
 }
 

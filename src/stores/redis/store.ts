@@ -1,22 +1,31 @@
 import type { Bytes } from '../../core/codec.ts'
 import { StoreError } from '../../core/errors.ts'
-import type { ClaimReply, Ended, Ending, Link, Notice, Seen, Session, Store } from '../../core/store.ts'
-import { clientOf, connect, prefixOf, type RedisClient, type RedisSource } from './connection.ts'
+import { inParts } from '../../core/parts.ts'
+import type { ClaimReply, Ended, Ending, Link, Seen, Session, Store } from '../../core/store.ts'
+import { createClock } from './clock.ts'
+import { expiryOf, wholeMs } from './durations.ts'
+import { watchEviction } from './eviction.ts'
 import { namesOf } from './keys.ts'
 import { AGAIN, ALONE, ERROR, encodeMessage, encodeNotice, VALUE } from './messages.ts'
 import { type EndArguments, scriptsOf } from './scripts.ts'
+import { clientOf, prefixOf, type RedisClient, type RedisSource } from './source.ts'
 import { subscribe } from './subscription.ts'
+import { tagClock, tagSteps } from './tags.ts'
+import { wire } from './wiring.ts'
 
 /** Bytes that the bodies of all messages of one end may have; more, and the waiters are told to read. */
 const INLINE_LIMIT = 1024 * 1024
-/** ms: replies that took longer do not set the clock. */
-const CLOCK_TRIP = 50
-/** ms; about 285 years. Redis refuses an expiry that overflows its clock. */
-const LONGEST_TTL = 2 ** 53 / 1000
+/** The same in a cluster, which sends every message to every node. */
+const CLUSTER_INLINE_LIMIT = 16 * 1024
+/** The part of the command budget that a claim waits for the clock of tags, where that is on another server. */
+const CLOCK_SHARE = 0.25
+/** So many ids are removed by one script. */
+const REMOVED_AT_ONCE = 50
 
 /**
- * A store on a single Redis (6.2 or newer) or Valkey server, also behind Sentinel: a URL, ioredis options, or an
- * ioredis 5 or 6 client, which is duplicated and stays yours. Each cache opens two connections of its own.
+ * A store on Redis (6.2 or newer) or Valkey: a single server, also behind Sentinel, by URL, ioredis options or client; or
+ * a cluster, by client. Clients of ioredis 5 or 6 are only duplicated and stay yours. Each cache opens two connections of
+ * its own, in a cluster one to each master and one for messages.
  *
  * @throws TypeError or RangeError for what none of these is, and for a `keyPrefix` with braces
  */
@@ -26,89 +35,131 @@ export function redisStore(source: RedisSource): Store {
   return { name: 'redis', open: (link) => open(client, prefix, link) }
 }
 
+/** Who waits for a flight, and what they are told. */
+interface Telling {
+  readonly id: string
+  readonly token: string
+  readonly letter: string
+  readonly body?: Bytes | undefined
+  readonly waiters: readonly string[]
+}
+
 function open(source: RedisClient, prefix: string, link: Link): Session {
   const { instanceId, commandTimeout } = link
   const names = namesOf(prefix + link.namespace)
   const inboxPrefix = names.inbox('')
   const fault = (error: unknown) => link.tell({ type: 'fault', error })
-  /** Server time less `performance.now()`, ms. */
-  let offset = performance.timeOrigin
-  let clockKnown = false
+  const clock = createClock()
 
-  const commands = connect(source, commandTimeout, { fault, up: () => void readClock() })
-  const subscription = subscribe(source, names, link)
-  const { client } = commands
+  const wiring = wire(source, commandTimeout, {
+    fault,
+    up() {
+      void readClock()
+      void eviction.look()
+    },
+  })
+  const { client, clustered, send, sendOnce } = wiring
   const scripts = scriptsOf(client)
+  const eviction = watchEviction(wiring.masters, link)
+  const subscription = subscribe(wiring.inbox, names, link)
+  /** Of the scripts that read the clock of tags too, where it is on the same server; else it is read beside them. */
+  const clockKeys: [clock?: string] = clustered ? [] : [names.clock]
+  const readTagClock = tagClock(wiring, scripts, names, commandTimeout * CLOCK_SHARE)
+  const inlineLimit = clustered ? CLUSTER_INLINE_LIMIT : INLINE_LIMIT
 
   async function readClock(): Promise<void> {
     try {
       const sentAt = performance.now()
-      const [seconds, microseconds] = await commands.send(() => client.time())
-      setClock(Number(seconds), Number(microseconds), sentAt)
+      const [seconds, microseconds] = await send(() => client.time())
+      clock.set(Number(seconds), Number(microseconds), sentAt)
     } catch (error) {
       fault(error)
     }
   }
 
-  function setClock(seconds: number, microseconds: number, sentAt: number): void {
-    const serverTime = seconds * 1000 + microseconds / 1000
-    const now = performance.now()
-    // Of a long trip nobody knows when in it the server looked at its clock: what was known before is better.
-    if (!Number.isFinite(serverTime) || (clockKnown && now - sentAt > CLOCK_TRIP)) return
-    offset = serverTime - (sentAt + now) / 2
-    clockKnown = true
+  /** Tells the waiters that a script may not publish to. */
+  async function tell({ id, token, letter, body, waiters }: Telling): Promise<void> {
+    if (waiters.length === 0) return
+    const message = encodeMessage(letter, token, id, body)
+    const sent = waiters.map((waiter) => send(() => client.publish(inboxPrefix + waiter, message)))
+    // Who is not reached waits for the end of the lease.
+    for (const result of await Promise.allSettled(sent)) if (result.status === 'rejected') fault(result.reason)
   }
 
-  /** Runs the end script; the client tells the waiters that the script may not publish to. */
-  async function end(id: string, given: Partial<EndArguments> & { readonly letter: string }): Promise<Ended> {
+  /** The clock of tags as a script replied it, or as it was read beside it. */
+  async function clockOf(replied: Buffer | undefined, beside: Promise<number | undefined> | undefined) {
+    if (beside !== undefined) return beside
+    if (replied !== undefined && replied.length > 0) return Number(replied)
+    fault(new StoreError('WRONG_TYPE', `${names.clock} is not a clock: values with tags are not stored`))
+    return undefined
+  }
+
+  /** Runs the end script. */
+  async function end(
+    id: string,
+    given: Partial<EndArguments> & { readonly letter: string },
+    sendIt = send,
+  ): Promise<Ended> {
     const { token = '', letter, body = '', write = '', px = '' } = given
-    const args = { token, id, inboxPrefix, letter, body, write, px, inlineLimit: INLINE_LIMIT }
-    const [verdict, stored, refused, leader, told, ...unreached] = (
-      await commands.send(() => scripts.end(names.entry(id), names.flight(id), args))
+    const args = { token, id, inboxPrefix, letter, body, write, px, inlineLimit }
+    const [verdict, stored, refused, leader = '', told = letter, ...waiters] = (
+      await sendIt(() => scripts.end(names.entry(id), names.flight(id), args))
     ).map(String)
     if (verdict === 'FENCED') return { type: 'fenced' }
-    if (unreached.length > 0) {
-      const message = encodeMessage(
-        told ?? letter,
-        leader ?? '',
-        id,
-        told === VALUE || told === ERROR ? asBytes(body) : undefined,
-      )
-      const sent = unreached.map((waiter) => commands.send(() => client.publish(inboxPrefix + waiter, message)))
-      // Who is not reached waits for the end of the lease.
-      for (const result of await Promise.allSettled(sent)) if (result.status === 'rejected') fault(result.reason)
-    }
+    await tell({
+      id,
+      token: leader,
+      letter: told,
+      body: told === VALUE || told === ERROR ? bytesOf(body) : undefined,
+      waiters,
+    })
     return { type: 'ok', stored: stored === '1', ...(refused ? { refused } : {}) }
+  }
+
+  async function remove(ids: readonly string[]): Promise<void> {
+    const keys = ids.flatMap((id) => [names.entry(id), names.flight(id)])
+    const unreached = (await send(() => scripts.remove(keys, inboxPrefix, ids))).map(String)
+    for (let i = 0; i < unreached.length; i += 3) {
+      const [id = '', token = '', waiter = ''] = unreached.slice(i, i + 3)
+      await tell({ id, token, letter: AGAIN, waiters: [waiter] })
+    }
   }
 
   return {
     async ready() {
-      await Promise.all([commands.connected(), subscription.confirmed()])
+      await Promise.all([wiring.connected(), subscription.confirmed()])
     },
 
-    now: () => offset + performance.now(),
+    now: clock.now,
 
     async read(id) {
-      return (await commands.send(() => client.getBuffer(names.entry(id)))) ?? undefined
+      return (await send(() => client.getBuffer(names.entry(id)))) ?? undefined
     },
 
     async readMany(ids) {
-      const all = await commands.send(async () => (ids.length === 0 ? [] : client.mgetBuffer(ids.map(names.entry))))
-      return all.map((bytes) => bytes ?? undefined)
+      const parts = inParts(ids.map(names.entry), clustered ? 1 : ids.length)
+      const all = await Promise.all(parts.map((keys) => send(() => client.mgetBuffer([...keys]))))
+      return all.flat().map((bytes) => bytes ?? undefined)
     },
 
     async claim(id, { token, seen, lease }): Promise<ClaimReply> {
       const sentAt = performance.now()
-      const reply = await commands.send(() =>
-        scripts.claim(names.entry(id), names.flight(id), token, wholeMs(lease), instanceId, encodeSeen(seen)),
+      const beside = clustered ? readTagClock() : undefined
+      const [verdict, first, second, third, fourth] = await send(() =>
+        scripts.claim(
+          [names.entry(id), names.flight(id), ...clockKeys],
+          token,
+          wholeMs(lease),
+          instanceId,
+          encodeSeen(seen),
+        ),
       )
-      const [verdict, first, second, third] = reply
       switch (String(verdict)) {
         case 'HIT':
           return { type: 'hit' }
         case 'LEAD':
-          setClock(Number(second), Number(third), sentAt)
-          return { type: 'lead', present: decodePresent(first) }
+          clock.set(Number(second), Number(third), sentAt)
+          return { type: 'lead', present: decodePresent(first), clock: await clockOf(fourth, beside) }
         case 'WAIT':
           return { type: 'wait', token: String(first), leaseLeft: Number(second), present: decodePresent(third) }
         default:
@@ -117,26 +168,46 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
     },
 
     async renew(id, token, lease) {
-      const waiters = Number(await commands.send(() => scripts.renew(names.flight(id), token, wholeMs(lease))))
+      const waiters = Number(await send(() => scripts.renew(names.flight(id), token, wholeMs(lease))))
       return waiters < 0 ? 'lost' : waiters
     },
 
     end: (id, token, ending) => end(id, { token, ...endingArguments(ending) }),
 
     async set(id, entry, ttl) {
-      await end(id, { letter: VALUE, body: entry, write: 'set', px: expiryOf(ttl) })
+      await end(id, { letter: VALUE, body: entry, write: 'set', px: expiryOf(ttl) }, sendOnce)
     },
 
-    async remove(id) {
-      await end(id, { letter: AGAIN, write: 'del' })
+    async take(id, token, lease) {
+      // Before the flight is taken: an invalidation between the two must have more.
+      const beside = clustered ? await readTagClock() : undefined
+      if (clustered && beside === undefined) throw new StoreError('UNREACHABLE', 'the clock of tags could not be read')
+      const [replied, leader, ...waiters] = await send(() =>
+        scripts.take([names.flight(id), ...clockKeys], token, wholeMs(lease), id, inboxPrefix),
+      )
+      await tell({ id, token: String(leader), letter: AGAIN, waiters: waiters.map(String) })
+      const now = beside ?? (await clockOf(replied, undefined))
+      if (now === undefined) throw new StoreError('WRONG_TYPE', `${names.clock} is not a clock`)
+      return now
     },
 
-    async announce(notice: Notice) {
-      await commands.send(() => client.publish(names.bus, encodeNotice(notice)))
+    async remove(ids) {
+      const parts = inParts(ids, clustered ? 1 : REMOVED_AT_ONCE)
+      const results = await Promise.allSettled(parts.map(remove))
+      const failed = parts.filter((_, i) => results[i]?.status === 'rejected').flat()
+      const cause = results.find((result) => result.status === 'rejected')?.reason as StoreError | undefined
+      if (cause !== undefined) throw new StoreError(cause.code, cause.message, { cause, ids: failed })
+    },
+
+    ...tagSteps(wiring, scripts, names),
+
+    async announce(notice) {
+      await send(() => client.publish(names.bus, encodeNotice(notice)))
     },
 
     async close() {
-      await Promise.all([commands.close(), subscription.close()])
+      eviction.close()
+      await Promise.all([wiring.close(), subscription.close()])
     },
   }
 }
@@ -159,15 +230,6 @@ function endingArguments(ending: Ending): Partial<EndArguments> & { readonly let
   }
 }
 
-/** As SET takes it: whole ms, at least 1; empty for an entry without an end. */
-function expiryOf(ttl: number): string {
-  return ttl >= LONGEST_TTL ? '' : wholeMs(ttl)
-}
-
-function wholeMs(duration: number): string {
-  return String(Math.max(1, Math.ceil(duration)))
-}
-
 function encodeSeen(seen: Seen): Buffer {
   if (seen === 'none') return Buffer.from('-')
   if (seen === 'any') return Buffer.from('*')
@@ -178,6 +240,6 @@ function decodePresent(present: Buffer | undefined): Bytes | 'none' {
   return present === undefined || present.length === 0 || present[0] === 0x2d ? 'none' : present.subarray(1)
 }
 
-function asBytes(body: Bytes | ''): Bytes | undefined {
+function bytesOf(body: Bytes | ''): Bytes | undefined {
   return body === '' ? undefined : body
 }

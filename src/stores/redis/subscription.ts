@@ -1,6 +1,7 @@
+import type { Redis } from 'ioredis'
 import { StoreError } from '../../core/errors.ts'
 import type { Link, StoreEvent } from '../../core/store.ts'
-import { connect, type RedisClient } from './connection.ts'
+import { type Connection, connect } from './connection.ts'
 import type { Names } from './keys.ts'
 import { decodeMessage, decodeNotice } from './messages.ts'
 
@@ -16,10 +17,13 @@ const SUBSCRIBE_AGAIN_AFTER = 5000
 
 /**
  * Subscribes at each connection by itself: what resubscribes in silence hides that messages were lost in between.
+ *
+ * @param client that is ours, as soon as one can be had
  */
-export function subscribe(source: RedisClient, names: Names, link: Link): Subscription {
+export function subscribe(client: Redis | Promise<Redis>, names: Names, link: Link): Subscription {
   const inbox = names.inbox(link.instanceId)
   const fault = (error: unknown) => link.tell({ type: 'fault', error })
+  let connection: Connection | undefined
   let again: NodeJS.Timeout | undefined
   let closed = false
   let confirm!: () => void
@@ -28,17 +32,18 @@ export function subscribe(source: RedisClient, names: Names, link: Link): Subscr
     confirm = resolve
     never = reject
   })
+  confirmed.catch(() => undefined) // told to those who wait for it; nobody may
 
-  async function subscribeNow(): Promise<void> {
+  async function subscribeNow(to: Redis): Promise<void> {
     try {
-      await connection.client.subscribe(inbox, names.bus)
+      await to.subscribe(inbox, names.bus)
       link.tell({ type: 'inbox', confirmed: true })
       confirm()
     } catch (error) {
       // A lost connection subscribes when it is back; a refusal (ACL) may be mended while the connection lives.
-      if (closed || connection.client.status !== 'ready') return
+      if (closed || to.status !== 'ready') return
       fault(error)
-      again = setTimeout(() => void subscribeNow(), SUBSCRIBE_AGAIN_AFTER)
+      again = setTimeout(() => void subscribeNow(to), SUBSCRIBE_AGAIN_AFTER)
     }
   }
 
@@ -48,28 +53,30 @@ export function subscribe(source: RedisClient, names: Names, link: Link): Subscr
     else link.tell(event)
   }
 
-  const connection = connect(source, link.commandTimeout, {
-    fault,
-    up: () => void subscribeNow(),
-    down() {
-      clearTimeout(again)
-      link.tell({ type: 'inbox', confirmed: false })
-    },
-  })
-  connection.client.on('messageBuffer', receive)
+  function start(own: Redis): void {
+    if (closed) return
+    connection = connect(own, link.commandTimeout, {
+      fault,
+      up: () => void subscribeNow(own),
+      down() {
+        clearTimeout(again)
+        link.tell({ type: 'inbox', confirmed: false })
+      },
+    })
+    own.on('messageBuffer', receive)
+  }
 
-  confirmed.catch(() => undefined) // told to those who wait for it; nobody may
+  // Closed before one could be had: there is nothing to hear.
+  if (client instanceof Promise) client.then(start, (error) => closed || fault(error))
+  else start(client)
 
   return {
-    async confirmed() {
-      await connection.connected()
-      await confirmed
-    },
-    close() {
+    confirmed: () => confirmed,
+    async close() {
       closed = true
       clearTimeout(again)
       never(new StoreError('CLOSED', 'the cache was closed'))
-      return connection.close()
+      await connection?.close()
     },
   }
 }

@@ -144,14 +144,21 @@ export function createNetwork({ subject, ledger, random, step }: NetworkOptions)
           () => ledger.changed(id, cause),
         )
       },
-      remove(id) {
+      remove(ids) {
         const { cause } = host
         return send(
-          `remove ${id}`,
-          () => session.remove(id),
-          () => ledger.changed(id, cause),
+          `remove ${ids}`,
+          () => session.remove(ids),
+          () => ids.map((id) => ledger.changed(id, cause)).join(),
         )
       },
+      take: (id, token, lease) => session.take(id, token, lease),
+      index: (id, tags, life) => session.index(id, tags, life),
+      step: () => session.step(),
+      mark: (tag, clock) => session.mark(tag, clock),
+      members: (tag, at) => session.members(tag, at),
+      sweep: (tag, clock) => session.sweep(tag, clock),
+      list: (at) => session.list(at),
       announce: (notice: Notice) =>
         send(
           `announce ${notice.ids}`,

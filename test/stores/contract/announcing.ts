@@ -7,12 +7,12 @@ export function announcing(source: StoreSource): void {
     await using peers = await openPeers(source)
     const all = [await peers.join(), await peers.join(), await peers.join()]
     const [sender] = all
-    const notice = { from: sender?.instanceId as string, ids: ['a', 'b'] }
+    const notice = { from: sender?.instanceId as string, ids: ['a', 'b'], tags: [], all: false }
     await sender?.session.announce(notice)
     for (const peer of all) expect(await peer.notice(() => true)).toEqual(notice)
   })
 
-  test('an announcement names all of its ids, whatever they are, and as many as there are', async () => {
+  test('an announcement names all of its ids and tags, whatever they are, and as many as there are', async () => {
     await using peers = await openPeers(source)
     const [sender, receiver] = [await peers.join(), await peers.join()]
     const lists = [
@@ -22,9 +22,10 @@ export function announcing(source: StoreSource): void {
       Array.from({ length: 5000 }, (_, i) => `id:${i}`),
     ]
     for (const [i, ids] of lists.entries()) {
-      await sender.session.announce({ from: sender.instanceId, ids })
+      const notice = { from: sender.instanceId, ids, tags: ids.toReversed(), all: i === 0 }
+      await sender.session.announce(notice)
       await receiver.told(() => receiver.notices.length > i, 'the notice')
-      expect(receiver.notices[i]).toEqual({ from: sender.instanceId, ids })
+      expect(receiver.notices[i]).toEqual(notice)
     }
   })
 
@@ -33,7 +34,7 @@ export function announcing(source: StoreSource): void {
     const peer = await peers.join()
     await peer.session.set('x', Buffer.from('x'), 60_000)
     const token = await peer.lead('y')
-    await peer.session.announce({ from: peer.instanceId, ids: ['x', 'y'] })
+    await peer.session.announce({ from: peer.instanceId, ids: ['x', 'y'], tags: [], all: false })
     await peer.notice(() => true)
     expect(await peer.session.read('x')).toBeDefined()
     expect(await peer.session.renew('y', token, 60_000)).toBe(0)

@@ -118,7 +118,7 @@ export function claiming(source: StoreSource): void {
     const [one, two] = [await peers.join(), await peers.join()]
     for (const type of ['again', 'alone'] as const) {
       await one.session.end('x', await one.lead('x'), { type })
-      await two.session.remove('x')
+      await two.session.remove(['x'])
     }
     await two.lead('x')
   })

@@ -13,8 +13,8 @@ const calls: Record<string, (session: Session) => Promise<unknown>> = {
   renew: (session) => session.renew('x', newToken(), LONG),
   end: (session) => session.end('x', newToken(), { type: 'again' }),
   set: (session) => session.set('x', entryOf(newToken()), LONG),
-  remove: (session) => session.remove('x'),
-  announce: (session) => session.announce({ from: 'me', ids: ['x'] }),
+  remove: (session) => session.remove(['x']),
+  announce: (session) => session.announce({ from: 'me', ids: ['x'], tags: [], all: false }),
 }
 
 /** `close`. */
@@ -87,7 +87,7 @@ export function closing(source: StoreSource): void {
     })
     await waiter.message(token)
     expect(textOf(await waiter.session.read('x'))).toBe(textOf(entry))
-    await leader.session.announce({ from: leader.instanceId, ids: ['x'] })
+    await leader.session.announce({ from: leader.instanceId, ids: ['x'], tags: [], all: false })
     await waiter.notice(({ from }) => from === leader.instanceId)
   })
 
@@ -116,7 +116,7 @@ export function closing(source: StoreSource): void {
     const one = await peers.join()
     await first.session.close()
     const two = await peers.join()
-    await two.session.announce({ from: two.instanceId, ids: ['x'] })
+    await two.session.announce({ from: two.instanceId, ids: ['x'], tags: [], all: false })
     await two.notice(({ from }) => from === two.instanceId)
     await one.notice(({ from }) => from === two.instanceId)
   })

@@ -90,7 +90,7 @@ export function ids(source: StoreSource): void {
     const tokens = await Promise.all(IDS.map((id) => peer.lead(id)))
     const left = new Set(IDS)
     for (const [i, id] of IDS.entries()) {
-      await session.remove(id)
+      await session.remove([id])
       left.delete(id)
       if (i % 8 !== 0) continue
       const all = await session.readMany(IDS)
@@ -125,9 +125,9 @@ export function ids(source: StoreSource): void {
     }
     for (const [i, [peer, id]] of all.entries()) {
       expect(textOf(await peer.session.read(`${id}!`))).toBe(peer.namespace)
-      await peer.session.remove(`${id}!`)
+      await peer.session.remove([`${id}!`])
       await peer.session.end(id, tokens[i] as string, { type: 'alone' })
-      await peer.session.announce({ from: peer.instanceId, ids: [id] })
+      await peer.session.announce({ from: peer.instanceId, ids: [id], tags: [], all: false })
     }
     for (const [i, [peer]] of all.entries()) {
       await peer.message(tokens[i] as string)

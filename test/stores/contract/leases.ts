@@ -54,7 +54,7 @@ export function leases(source: StoreSource): void {
     await session.end('ended', ended, { type: 'again' })
     expect(await session.renew('ended', ended, LONG)).toBe('lost')
     const removed = await lead('removed')
-    await other.session.remove('removed')
+    await other.session.remove(['removed'])
     expect(await session.renew('removed', removed, LONG)).toBe('lost')
     const written = await lead('written')
     await other.session.set('written', entryOf(newToken()), LONG)

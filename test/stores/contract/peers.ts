@@ -95,7 +95,7 @@ export function openPeer(store: Store, options: PeerOptions & { readonly namespa
     if (event.type === 'message') messages.push(event.message)
     else if (event.type === 'notice') notices.push(event.notice)
     else if (event.type === 'inbox') inbox.push(event.confirmed)
-    else faults.push(event.error)
+    else if (event.type === 'fault') faults.push(event.error)
     for (const watcher of watchers) watcher()
   }
 

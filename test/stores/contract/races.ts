@@ -24,7 +24,7 @@ export function races(source: StoreSource): void {
               await someTurns(random)
               if (op === 'end') await leader.session.end(id, token, { type: 'value', entry: entryOf(token), ttl: LONG })
               else if (op === 'set') await leader.session.set(id, entryOf(newToken()), LONG)
-              else await leader.session.remove(id)
+              else await leader.session.remove([id])
             }
             const claim = async () => {
               await someTurns(random)
@@ -80,7 +80,7 @@ async function wander(all: readonly Peer[], random: Random, steps: number): Prom
       const note = (op: Step['op'], at = from) => history.push({ op, id, token, from: at, to: clock++ })
       const chance = random(10)
       if (chance === 0) {
-        await session.remove(id)
+        await session.remove([id])
         note('remove')
       } else if (chance === 1) {
         await session.set(id, entryOf(token), LONG)

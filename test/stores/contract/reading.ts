@@ -81,7 +81,7 @@ export function reading(source: StoreSource): void {
       await writer.session.set('x', Buffer.from(String(i)), LONG)
       expect(textOf(await reader.session.read('x'))).toBe(String(i))
       if (i % 10 !== 0) continue
-      await writer.session.remove('x')
+      await writer.session.remove(['x'])
       expect(await reader.session.read('x')).toBeUndefined()
     }
   })

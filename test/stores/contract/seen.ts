@@ -101,7 +101,7 @@ export function seen(source: StoreSource): void {
       expect(claim.type).toBe(type)
       expect(presentOf(claim)).toBe(textOf(mark))
     }
-    await session.remove('x')
+    await session.remove(['x'])
     const any = await session.claim('x', { token: newToken(), seen: 'any', lease: LONG })
     expect(any).toEqual({ type: 'lead', present: 'none' })
   })

@@ -90,7 +90,7 @@ export function telling(source: StoreSource): void {
     const before: (readonly Message[])[] = []
     const ended = peer.session.end('x', token, { type: 'again' })
     before.push([...peer.messages])
-    const announced = peer.session.announce({ from: peer.instanceId, ids: ['x'] })
+    const announced = peer.session.announce({ from: peer.instanceId, ids: ['x'], tags: [], all: false })
     before.push([...peer.messages])
     await Promise.all([ended, announced])
     await peer.message(token)

@@ -54,7 +54,7 @@ export function writing(source: StoreSource): void {
     await using peers = await openPeers(source)
     const [one, two] = [await peers.join(), await peers.join()]
     await one.session.set('x', entryOf(newToken()), LONG)
-    await two.session.remove('x')
+    await two.session.remove(['x'])
     expect(await one.session.read('x')).toBeUndefined()
     expect(await one.session.claim('x', { token: newToken(), seen: 'none', lease: LONG })).toEqual({
       type: 'lead',
@@ -65,8 +65,8 @@ export function writing(source: StoreSource): void {
   test('removing nothing is no error', async () => {
     await using peers = await openPeers(source)
     const { session } = await peers.join()
-    await session.remove('x')
-    await session.remove('x')
+    await session.remove(['x'])
+    await session.remove(['x'])
     expect(await session.read('x')).toBeUndefined()
   })
 
@@ -76,7 +76,7 @@ export function writing(source: StoreSource): void {
     await leader.session.set('x', entryOf(newToken()), LONG)
     const token = await leader.lead('x')
     await Promise.all([one.wait('x'), two.wait('x')])
-    await remover.session.remove('x')
+    await remover.session.remove(['x'])
     for (const waiter of [one, two]) {
       expect(await waiter.message(token)).toEqual({ id: 'x', token, outcome: { type: 'again' } })
     }
@@ -94,7 +94,7 @@ export function writing(source: StoreSource): void {
         const id = `x:${i}`
         const token = await leader.lead(id)
         const end = () => leader.session.end(id, token, { type: 'value', entry: entryOf(token), ttl: LONG })
-        const remove = () => remover.session.remove(id)
+        const remove = () => remover.session.remove([id])
         const [ended] =
           i % 2 === 0 ? await Promise.all([end(), remove()]) : (await Promise.all([remove(), end()])).reverse()
         expect(await remover.session.read(id)).toBeUndefined()

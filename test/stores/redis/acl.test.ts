@@ -41,8 +41,8 @@ async function everything(peers: Awaited<ReturnType<typeof openPeers>>): Promise
   expect(await waiter.session.claim('x', { token: newToken(), seen: 'none', lease: LONG })).toEqual({ type: 'hit' })
   await leader.session.set('for ever', Buffer.from('x'), Number.POSITIVE_INFINITY)
   expect((await waiter.session.readMany(['for ever', 'y'])).map(textOf)).toEqual(['x', undefined])
-  await waiter.session.remove('x')
-  await leader.session.announce({ from: 'me', ids: ['x'] })
+  await waiter.session.remove(['x'])
+  await leader.session.announce({ from: 'me', ids: ['x'], tags: [], all: false })
   await waiter.notice(() => true)
   expect([...leader.faults, ...waiter.faults]).toEqual([])
   return [leader, waiter]
@@ -142,9 +142,9 @@ describe('a user without rights to channels', () => {
     await peer.session.set('x', Buffer.from('x'), LONG)
     await peer.lead('x')
     await peer.wait('x')
-    await peer.session.remove('x')
+    await peer.session.remove(['x'])
     expect(await peer.session.read('x')).toBeUndefined()
-    const announced = peer.session.announce({ from: 'me', ids: [] })
+    const announced = peer.session.announce({ from: 'me', ids: [], tags: [], all: false })
     await expect(announced).rejects.toMatchObject({ name: 'StoreError', code: 'REFUSED' })
   })
 
@@ -161,7 +161,7 @@ describe('a user without rights to channels', () => {
       'the inbox',
       10_000,
     )
-    await peer.session.announce({ from: 'me', ids: [] })
+    await peer.session.announce({ from: 'me', ids: [], tags: [], all: false })
     await peer.notice(() => true)
   })
 

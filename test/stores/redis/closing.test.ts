@@ -150,7 +150,7 @@ describe('closing answers all', () => {
     const calls = [
       settled(peer.session.read('x')),
       settled(peer.session.claim('x', { token: newToken(), seen: 'none', lease: LONG })),
-      settled(peer.session.remove('x')),
+      settled(peer.session.remove(['x'])),
     ].map(async (call) => ({ error: await call, after: performance.now() - startedAt }))
     await peer.session.close()
     for (const { error, after } of await Promise.all(calls)) {

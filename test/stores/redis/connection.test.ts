@@ -23,8 +23,8 @@ describe('a server that dies and comes back', () => {
       one.session.renew('x', newToken(), LONG),
       one.session.end('x', newToken(), { type: 'again' }),
       one.session.set('x', Buffer.from('y'), LONG),
-      one.session.remove('x'),
-      one.session.announce({ from: 'me', ids: ['x'] }),
+      one.session.remove(['x']),
+      one.session.announce({ from: 'me', ids: ['x'], tags: [], all: false }),
     ])
     for (const call of calls) expect(call).toMatchObject({ status: 'rejected', reason: UNREACHABLE })
     expect(performance.now() - startedAt).toBeLessThan(200)
@@ -40,7 +40,7 @@ describe('a server that dies and comes back', () => {
     await two.wait('x')
     await one.session.end('x', token, { type: 'again' })
     await two.message(token)
-    await one.session.announce({ from: 'me', ids: ['x'] })
+    await one.session.announce({ from: 'me', ids: ['x'], tags: [], all: false })
     await two.notice(() => true)
     for (const peer of [one, two]) {
       expect(peer.inbox[0]).toBe(true)
@@ -134,7 +134,7 @@ describe('the first commands', () => {
     const ready = peer.session.ready()
     const startedAt = performance.now()
     await expect(peer.session.read('x')).rejects.toMatchObject(UNREACHABLE)
-    await expect(peer.session.remove('x')).rejects.toMatchObject(UNREACHABLE)
+    await expect(peer.session.remove(['x'])).rejects.toMatchObject(UNREACHABLE)
     const took = performance.now() - startedAt
     expect(took).toBeGreaterThanOrEqual(395)
     expect(took).toBeLessThan(1000)

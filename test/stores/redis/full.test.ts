@@ -141,10 +141,10 @@ describe('where the server’s memory is full', () => {
     expect(textOf(await peer.session.read('x'))).toBe('x')
     const token = await peer.lead('x')
     await waiter.wait('x')
-    await peer.session.remove('x')
+    await peer.session.remove(['x'])
     expect((await waiter.message(token)).outcome).toEqual({ type: 'again' })
     expect(await peer.session.readMany(['x'])).toEqual([undefined])
-    await peer.session.announce({ from: peer.instanceId, ids: ['x'] })
+    await peer.session.announce({ from: peer.instanceId, ids: ['x'], tags: [], all: false })
     await waiter.notice(() => true)
   })
 
@@ -193,7 +193,7 @@ describe('where the server writes nothing', () => {
     await expect(session.claim('mine', { token, seen: 'none', lease: LONG })).rejects.toMatchObject(said)
     await expect(session.renew('mine', mine, LONG)).rejects.toMatchObject(said)
     await expect(session.set('x', Buffer.from('y'), LONG)).rejects.toMatchObject(said)
-    await expect(session.remove('x')).rejects.toMatchObject(said)
+    await expect(session.remove(['x'])).rejects.toMatchObject(said)
     const value = { type: 'value', entry: entryOf(mine), ttl: LONG } as const
     await expect(session.end('mine', mine, value)).rejects.toMatchObject(said)
     expect(textOf(await session.read('x'))).toBe('x')

@@ -118,32 +118,39 @@ describe('a message', () => {
 describe('a notice', () => {
   test('comes back as it was', () => {
     fc.assert(
-      fc.property(token, fc.array(id), (from, ids) => {
-        expect(decodeNotice(Buffer.from(encodeNotice({ from, ids })))).toEqual({ from, ids })
+      fc.property(token, fc.array(id), fc.array(id), fc.boolean(), (from, ids, tags, all) => {
+        expect(decodeNotice(Buffer.from(encodeNotice({ from, ids, tags, all })))).toEqual({ from, ids, tags, all })
       }),
     )
   })
 
-  test('of whatever JSON is a notice or undefined, and a notice has its two members only', () => {
+  test('of whatever JSON is a notice or undefined, and a notice has its four members only', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
         const notice = decodeNotice(Buffer.from(text))
-        if (notice !== undefined) expect(Object.keys(notice).sort()).toEqual(['from', 'ids'])
+        if (notice !== undefined) expect(Object.keys(notice).sort()).toEqual(['all', 'from', 'ids', 'tags'])
       }),
     )
   })
 
-  test.each(['', 'null', '1', '"x"', '[]', '{}', '{"from":1,"ids":[]}', '{"from":"x","ids":"y"}', '{"from":"x"}'])(
-    '%j is none',
-    (text) => {
-      expect(decodeNotice(Buffer.from(text))).toBeUndefined()
-    },
-  )
+  test.each([
+    '',
+    'null',
+    '1',
+    '"x"',
+    '[]',
+    '{}',
+    '{"from":1,"ids":[]}',
+    '{"from":"x","ids":"y"}',
+    '{"from":"x","ids":[]}',
+  ])('%j is none', (text) => {
+    expect(decodeNotice(Buffer.from(text))).toBeUndefined()
+  })
 
-  test.each(['{"from":"x","ids":[1]}', '{"from":"x","ids":["a",null]}', '{"from":"x","ids":{"length":0}}', '{"from"'])(
-    '%j is none, although it begins as one',
-    (text) => {
-      expect(decodeNotice(Buffer.from(text))).toBeUndefined()
-    },
-  )
+  test.each([
+    ...['"ids":[1],"tags":[],"all":false', '"ids":["a",null],"tags":[],"all":false', '"ids":{"length":0},"tags":[]'],
+    ...['"ids":[],"tags":[1],"all":true', '"ids":[],"tags":"t","all":true', '"ids":[],"tags":[],"all":1'],
+  ])('with %j is none, although it begins as one', (members) => {
+    expect(decodeNotice(Buffer.from(`{"from":"x",${members}}`))).toBeUndefined()
+  })
 })

@@ -14,8 +14,8 @@ const calls: Record<string, (peer: Peer, token: string) => Promise<unknown>> = {
   renew: ({ session }, token) => session.renew('once', token, LONG),
   end: ({ session }, token) => session.end('once', token, { type: 'value', entry: entryOf(token), ttl: LONG }),
   set: ({ session }, token) => session.set('once', entryOf(token), LONG),
-  remove: ({ session }) => session.remove('once'),
-  announce: ({ session }) => session.announce({ from: 'once', ids: ['once'] }),
+  remove: ({ session }) => session.remove(['once']),
+  announce: ({ session }) => session.announce({ from: 'once', ids: ['once'], tags: [], all: false }),
 }
 
 /** What may ask ioredis to keep commands, and to send them again. */

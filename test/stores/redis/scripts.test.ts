@@ -27,7 +27,7 @@ describe('where the server forgets its scripts', () => {
       await forget()
       await leader.session.set('x', entryOf(newToken()), LONG)
       await forget()
-      await leader.session.remove('x')
+      await leader.session.remove(['x'])
     }
     expect([...leader.faults, ...waiter.faults]).toEqual([])
   })
@@ -83,8 +83,8 @@ describe('commands', () => {
     await count('hit', () => waiter.session.read('x'))
     await count('many', () => waiter.session.readMany(['x', 'y', 'z']))
     await count('set', () => leader.session.set('x', entryOf(newToken()), LONG))
-    await count('remove', () => leader.session.remove('x'))
-    await count('announce', () => leader.session.announce({ from: 'me', ids: ['x', 'y'] }))
+    await count('remove', () => leader.session.remove(['x']))
+    await count('announce', () => leader.session.announce({ from: 'me', ids: ['x', 'y'], tags: [], all: false }))
     expect(counted).toEqual({
       miss: ['get'],
       lead: ['evalsha'],
@@ -109,7 +109,7 @@ describe('commands', () => {
     await waiter.wait('x')
     await leader.session.renew('x', token, LONG)
     await leader.session.end('x', token, { type: 'value', entry: entryOf(token), ttl: LONG })
-    await leader.session.remove('x')
+    await leader.session.remove(['x'])
     const records = (await watch.stop()).filter(inScript)
     const { namespace } = peers
     const allowed = new Set([`${namespace}:{x}`, `${namespace}:{x}:flight`, `${namespace}:inbox:${waiter.instanceId}`])

@@ -36,8 +36,8 @@ async function exercise(peers: Peers): Promise<void> {
   })
   expect((await waiter.message(token)).outcome).toMatchObject({ type: 'value' })
   expect((await waiter.session.readMany(['x', 'y'])).map(textOf)).toEqual([textOf(entry), undefined])
-  await waiter.session.announce({ from: 'me', ids: ['x'] })
-  expect(await leader.notice(() => true)).toEqual({ from: 'me', ids: ['x'] })
+  await waiter.session.announce({ from: 'me', ids: ['x'], tags: [], all: false })
+  expect(await leader.notice(() => true)).toEqual({ from: 'me', ids: ['x'], tags: [], all: false })
   expect(leader.faults).toEqual([])
 }
 
@@ -126,8 +126,8 @@ describe('a keyPrefix', () => {
     const [here, there] = [await one.join({ namespace: 'same' }), await two.join({ namespace: 'same' })]
     await here.session.set('x', Buffer.from('x'), 1000)
     expect(await there.session.read('x')).toBeUndefined()
-    await here.session.announce({ from: 'here', ids: [] })
-    await there.session.announce({ from: 'there', ids: [] })
+    await here.session.announce({ from: 'here', ids: [], tags: [], all: false })
+    await there.session.announce({ from: 'there', ids: [], tags: [], all: false })
     await here.notice(() => true)
     await there.notice(() => true)
     expect(here.notices.map(({ from }) => from)).toEqual(['here'])

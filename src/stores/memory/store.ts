@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache'
-import type { Bytes } from '../core/codec.ts'
-import { hasStamp, markOf } from '../core/entry.ts'
-import { StoreError } from '../core/errors.ts'
-import { known } from '../core/options.ts'
+import type { Bytes } from '../../core/codec.ts'
+import { hasStamp, markOf } from '../../core/entry.ts'
+import { StoreError } from '../../core/errors.ts'
+import { known } from '../../core/options.ts'
 import type {
   ClaimReply,
   Ended,
@@ -10,11 +10,13 @@ import type {
   Link,
   Notice,
   Outcome,
+  Page,
   Seen,
   Session,
   Store,
   StoreEvent,
-} from '../core/store.ts'
+} from '../../core/store.ts'
+import { createTags } from './tags.ts'
 
 export interface MemoryStoreOptions {
   /** The least recently used entries go first. Default: 10,000. */
@@ -52,10 +54,33 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     // Read anew each time, so that the clock of tests counts; and no timer of lru-cache's own.
     perf: { now: () => performance.now() },
     ttlResolution: 0,
+    disposeAfter: (_entry, place, reason) => reason !== 'set' && settle(place),
   })
   const flights = new Map<string, Flight>()
+  const tags = createTags()
   /** By namespace, then by instance. */
   const links = new Map<string, Map<string, Link>>()
+
+  /** Indexes hold places of entries and flights: an entry may go by itself, and a flight may leave none. */
+  function settle(place: string): void {
+    if (!flights.has(place) && !entries.has(place)) tags.forget(place)
+  }
+
+  function end(place: string): void {
+    if (flights.delete(place)) settle(place)
+  }
+
+  /** Flights whose leader died and whom nobody asks for again would stay for ever. */
+  function prune(): void {
+    const now = performance.now()
+    let looked = 0
+    for (const [place, flight] of flights) {
+      if (looked++ === PRUNED_AT_ONCE) return
+      flights.delete(place)
+      if (flight.leaseEndsAt > now) flights.set(place, flight)
+      else settle(place)
+    }
+  }
 
   function open(link: Link): Session {
     const { namespace, instanceId } = link
@@ -63,8 +88,9 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     links.set(namespace, peers.set(instanceId, link))
     let closed = false
 
-    /** Of one namespace only: namespaces have no white space. */
+    /** Of one namespace only: namespaces have no white space. Of an id or a tag. */
     const placeOf = (id: string) => `${namespace} ${id}`
+    const idOf = (place: string) => place.slice(namespace.length + 1)
 
     /** From another turn, as from a network: never inside the call that caused it. */
     function tell(receiver: string, event: StoreEvent): void {
@@ -74,14 +100,14 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     function flightAt(place: string): Flight | undefined {
       const flight = flights.get(place)
       if (flight !== undefined && flight.leaseEndsAt > performance.now()) return flight
-      flights.delete(place)
+      end(place)
       return undefined
     }
 
     /** Deletes the flight and tells those who wait for it. */
     function finish(id: string, flight: Flight | undefined, outcome: Outcome): void {
       if (flight === undefined) return
-      flights.delete(placeOf(id))
+      end(placeOf(id))
       const message = { id, token: flight.leader, outcome }
       for (const waiter of flight.waiters) tell(waiter, { type: 'message', message })
     }
@@ -113,8 +139,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
           leaseEndsAt: performance.now() + lease,
           waiters: flight?.waiters ?? new Set(),
         })
-        prune(flights)
-        return { type: 'lead', present }
+        prune()
+        return { type: 'lead', present, clock: tags.clock }
       },
 
       renew(id: string, token: string, lease: number): number | 'lost' {
@@ -146,10 +172,34 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
         finish(id, flightAt(place), { type: 'value', entry })
       },
 
-      remove(id: string): void {
+      take(id: string, token: string, lease: number): number {
         const place = placeOf(id)
-        entries.delete(place)
         finish(id, flightAt(place), { type: 'again' })
+        flights.set(place, { leader: token, leaseEndsAt: performance.now() + lease, waiters: new Set() })
+        return tags.clock
+      },
+
+      remove(ids: readonly string[]): void {
+        for (const id of ids) {
+          const place = placeOf(id)
+          entries.delete(place)
+          finish(id, flightAt(place), { type: 'again' })
+        }
+      },
+
+      index(id: string, names: readonly string[], life: number): number {
+        const place = placeOf(id)
+        const epoch = tags.index(place, names.map(placeOf), life)
+        settle(place)
+        return epoch
+      },
+
+      members: (tag: string): Page => ({ ids: tags.members(placeOf(tag)).map(idOf) }),
+
+      list() {
+        const here = (places: Iterable<string>) =>
+          [...places].filter((place) => place.startsWith(placeOf(''))).map(idOf)
+        return { ids: [...new Set([...here(entries.keys()), ...here(flights.keys())])], tags: here(tags.names()) }
       },
 
       announce(notice: Notice): void {
@@ -173,7 +223,15 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
       renew: (id, token, lease) => atomically(() => steps.renew(id, token, lease)),
       end: (id, token, ending) => atomically(() => steps.end(id, token, ending)),
       set: (id, entry, ttl) => atomically(() => steps.set(id, entry, ttl)),
-      remove: (id) => atomically(() => steps.remove(id)),
+      take: (id, token, lease) => atomically(() => steps.take(id, token, lease)),
+      remove: (ids) => atomically(() => steps.remove(ids)),
+      index: (id, names, life) => atomically(() => steps.index(id, names, life)),
+      step: () => atomically(() => tags.step()),
+      mark: (tag, clock) => atomically(() => tags.mark(placeOf(tag), clock)),
+      members: (tag) => atomically(() => steps.members(tag)),
+      // What was removed is in no index any more; what is in it was added since.
+      sweep: () => atomically(() => undefined),
+      list: () => atomically(() => steps.list()),
       announce: (notice) => atomically(() => steps.announce(notice)),
       async close() {
         closed = true
@@ -195,17 +253,6 @@ function sizeOf(entry: Bytes, place: string): number {
 
 /** So many flights are looked at with each new one, those first that were not for longest. */
 const PRUNED_AT_ONCE = 10
-
-/** Flights whose leader died and whom nobody asks for again would stay for ever. */
-function prune(flights: Map<string, Flight>): void {
-  const now = performance.now()
-  let looked = 0
-  for (const [place, flight] of flights) {
-    if (looked++ === PRUNED_AT_ONCE) return
-    flights.delete(place)
-    if (flight.leaseEndsAt > now) flights.set(place, flight)
-  }
-}
 
 function sameMark(present: Bytes, seen: Seen): boolean {
   return typeof seen !== 'string' && Buffer.compare(present, seen) === 0

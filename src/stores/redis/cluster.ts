@@ -1,0 +1,96 @@
+import type { Cluster, ClusterOptions, Redis } from 'ioredis'
+import { ownOptions, retryDelay, unreachable } from './connection.ts'
+import type { RedisClient } from './source.ts'
+
+/**
+ * ms between two looks at who has which slot. A client learns it from the answers of the nodes; one that is paused or cut
+ * off gives none, also when another has taken its place.
+ */
+const LOOK_AGAIN_AFTER = 5000
+/** Of one command: from the node that had the slot to the one that has it, and to the one that is getting it. */
+const MAX_REDIRECTIONS = 5
+const SLOTS = 16_384
+
+/**
+ * A client like the given one of a cluster, for us alone. Nothing is queued and nothing is resent, but to where a node that
+ * did not run a command says that it belongs: see `ownOptions`.
+ */
+export function clusterLike(source: RedisClient): Cluster {
+  const given = source as Cluster
+  const { redisOptions = {}, slotsRefreshInterval = LOOK_AGAIN_AFTER } = given.options
+  const options: ClusterOptions = {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    enableAutoPipelining: false,
+    keyPrefix: '',
+    // Replicas lag behind invalidations.
+    scaleReads: 'master',
+    shardedSubscribers: false,
+    slotsRefreshInterval,
+    clusterRetryStrategy: retryDelay,
+    maxRedirections: MAX_REDIRECTIONS,
+    retryDelayOnMoved: 0,
+    retryDelayOnTryAgain: 0,
+    // With any other value a script whose connection broke is sent again.
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+    redisOptions: { ...redisOptions, ...ownOptions(redisOptions) },
+  }
+  return (given as { duplicate(nodes: [], options: ClusterOptions): Cluster }).duplicate([], options)
+}
+
+/**
+ * Connects to every master: a node's client queues what is sent before it is connected, and a write must not wait in a
+ * queue. Resolves when each is connected or has failed.
+ */
+export async function connectNodes(cluster: Cluster): Promise<void> {
+  await Promise.all(cluster.nodes('master').map(connectNode))
+}
+
+export async function connectNode(node: Redis): Promise<void> {
+  if (node.status === 'wait') await node.connect().catch(() => undefined) // told by the event `node error`
+}
+
+/**
+ * A plain connection to any node, which finds another one where that is lost: messages reach all nodes. The cluster's own
+ * subscriber would resubscribe elsewhere in silence.
+ *
+ * @throws StoreError where no node is known
+ */
+export function anyNodeOf(cluster: Cluster): Redis {
+  const pick = () => {
+    const nodes = cluster.nodes('master')
+    return nodes[Math.floor(Math.random() * nodes.length)]
+  }
+  const first = pick()
+  if (first === undefined) throw unreachable('no node of the cluster is known')
+  const client: Redis = first.duplicate({
+    ...ownOptions(first.options),
+    retryStrategy(attempt: number) {
+      // The connector reads its address from these options at each attempt.
+      const { host, port } = pick()?.options ?? client.options
+      Object.assign(client.options, { host, port })
+      return retryDelay(attempt)
+    },
+  })
+  return client
+}
+
+/**
+ * Every master, as the cluster has them now.
+ *
+ * @throws StoreError where a slot has none, or none that is connected
+ */
+export async function mastersOf(cluster: Cluster): Promise<readonly Redis[]> {
+  await new Promise<void>((resolve, reject) => {
+    cluster.refreshSlotsCache((error) => (error ? reject(error) : resolve()))
+  })
+  // By slot: the addresses of its nodes, the master's first. Not in the declarations, and the same in versions 5 and 6.
+  const { slots } = cluster as unknown as { slots: readonly (readonly string[] | undefined)[] }
+  const addresses = new Set(Array.from({ length: SLOTS }, (_, slot) => slots[slot]?.[0]))
+  return [...addresses].map((address) => {
+    const node = cluster.nodes('all').find(({ options }) => `${options.host}:${options.port}` === address)
+    if (address === undefined || node === undefined) throw unreachable('not every slot of the cluster has a master')
+    return node
+  })
+}

@@ -1,0 +1,96 @@
+/**
+ * The steps over tags. A tag is a sorted set, its index: ids by when they may be forgotten (server time, ms); and a hash,
+ * its state: `epoch`, when it was invalidated last, and `sweeper`, the clock of whoever may delete the index. As in
+ * `scripts.ts`.
+ */
+
+/**
+ * A Lua function: the clock of tags, `steps` further; kept, so that it never goes back, also where the server's does; nil
+ * for a key of another type. In microseconds of the server's time, which 2^53 holds until the year 2255.
+ */
+export const READ_CLOCK = `
+local function readClock(key, time, steps)
+  local kept = redis.pcall('GET', key)
+  if type(kept) == 'table' then return nil end
+  local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  -- What is no clock of ours is none.
+  kept = kept and string.match(kept, '^%d+$') and #kept <= 16 and tonumber(kept) or 0
+  local clock = string.format('%.0f', math.max(kept, now) + steps)
+  redis.call('SET', key, clock)
+  return clock
+end
+`
+
+/**
+ * KEYS  1 the clock of tags
+ * ARGV  1 how many steps it goes on
+ * Returns the clock
+ */
+export const CLOCK = `${READ_CLOCK}
+-- Where memory is full Redis refuses SET, but not to a script that has written before.
+redis.call('PERSIST', KEYS[1])
+local clock = readClock(KEYS[1], redis.call('TIME'), tonumber(ARGV[1]))
+return clock or redis.error_reply('WRONGTYPE the key of the clock holds something else')
+`
+
+/**
+ * Lists an id under tags, for at least its life, and then reads the tags' epochs. An index lives as long as its
+ * longest member.
+ *
+ * KEYS  index and state of each tag
+ * ARGV  1 id, 2 life (ms) or '' for ever
+ * Returns the greatest epoch, or 0
+ */
+export const INDEX = `
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local greatest = 0
+for i = 1, #KEYS, 2 do
+  local index, state = KEYS[i], KEYS[i + 1]
+  -- Looked at before ZADD: without an expiry it is new, or for ever.
+  local left = redis.call('PTTL', index)
+  -- The id may not be among those that the sweeper has seen. It also is the write after which ZADD is not refused.
+  redis.call('HDEL', state, 'sweeper')
+  -- Never earlier than before: what was stored under the id then may be there still.
+  if ARGV[2] == '' then
+    redis.call('ZADD', index, 'GT', '+inf', ARGV[1])
+    if left >= 0 then redis.call('PERSIST', index) end
+  else
+    local life = tonumber(ARGV[2])
+    redis.call('ZADD', index, 'GT', string.format('%.0f', now + life), ARGV[1])
+    if left == -2 or (left >= 0 and left < life) then redis.call('PEXPIRE', index, ARGV[2]) end
+  end
+  local over = redis.call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, 20)
+  if #over > 0 then redis.call('ZREM', index, unpack(over)) end
+  greatest = math.max(greatest, tonumber(redis.call('HGET', state, 'epoch') or '0') or 0)
+end
+return string.format('%.0f', greatest)
+`
+
+/**
+ * Says when a tag was invalidated, and who may delete its index.
+ *
+ * KEYS  1 state
+ * ARGV  1 clock, 2 life of the state (ms)
+ */
+export const MARK = `
+local epoch = tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0') or 0
+-- The write after which HSET is not refused.
+redis.call('HDEL', KEYS[1], 'sweeper')
+redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', math.max(epoch, tonumber(ARGV[1]))), 'sweeper', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 'OK'
+`
+
+/**
+ * Deletes an index, unless an id was added, or the tag marked by another, since the mark with this clock.
+ *
+ * KEYS  1 index, 2 state
+ * ARGV  1 clock
+ */
+export const SWEEP = `
+if redis.call('HGET', KEYS[2], 'sweeper') ~= ARGV[1] then return 'KEPT' end
+redis.call('UNLINK', KEYS[1])
+redis.call('HDEL', KEYS[2], 'sweeper')
+return 'SWEPT'
+`

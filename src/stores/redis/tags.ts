@@ -1,0 +1,117 @@
+import { isUtf8 } from 'node:buffer'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Cluster, Redis } from 'ioredis'
+import { inParts } from '../../core/parts.ts'
+import type { Page, Session } from '../../core/store.ts'
+import { unreachable } from './connection.ts'
+import { expiryOf, wholeMs } from './durations.ts'
+import type { Names } from './keys.ts'
+import type { Scripts } from './scripts.ts'
+import type { Wiring } from './wiring.ts'
+
+/** So many tags are in one script. */
+const TAGS_AT_ONCE = 100
+/** So many members or keys, roughly, are in one page. */
+const PAGE = 1000
+/** ms: an epoch outlives every flight that was claimed before it. */
+const EPOCH_LIFE = 24 * 60 * 60 * 1000
+
+/** The part of a session that is about tags, and about all there is. */
+export function tagSteps(
+  wiring: Wiring,
+  scripts: Scripts,
+  names: Names,
+): Pick<Session, 'index' | 'step' | 'mark' | 'members' | 'sweep' | 'list'> {
+  const { client, clustered, send, masters } = wiring
+
+  return {
+    async index(id, tags, life) {
+      const epochs = await Promise.all(
+        inParts(tags, clustered ? 1 : TAGS_AT_ONCE).map((part) => {
+          const keys = part.flatMap((tag) => [names.index(tag), names.state(tag)])
+          return send(() => scripts.index(keys, id, expiryOf(life)))
+        }),
+      )
+      return Math.max(0, ...epochs.map(Number))
+    },
+
+    step: async () => Number(await send(() => scripts.clock(names.clock, 1))),
+
+    async mark(tag, clock) {
+      await send(() => scripts.mark(names.state(tag), String(clock), wholeMs(EPOCH_LIFE)))
+    },
+
+    async members(tag, at = '0') {
+      // By cursor: ranks and scores change between two pages, and what they skip would be missed.
+      const [next, found] = await send(() => client.zscanBuffer(names.index(tag), at, 'COUNT', PAGE))
+      const ids = found.filter((_, i) => i % 2 === 0).map(String)
+      return pageOf(ids, String(next))
+    },
+
+    async sweep(tag, clock) {
+      await send(() => scripts.sweep(names.index(tag), names.state(tag), String(clock)))
+    },
+
+    async list(at) {
+      const [cursor = '0', address, ...others] = at?.split(' ') ?? ['0', ...(await send(addresses))]
+      const [next, keys] = await send(() => serverAt(address).scanBuffer(cursor, 'MATCH', names.pattern, 'COUNT', PAGE))
+      const ids = new Set<string>()
+      const tags = new Set<string>()
+      for (const key of keys) {
+        const read = isUtf8(key) ? names.read(String(key)) : undefined
+        if (read === undefined) continue
+        if ('id' in read) ids.add(read.id)
+        else tags.add(read.tag)
+      }
+      const rest = String(next) === '0' ? others : [address, ...others]
+      const place = [String(next), ...rest].join(' ')
+      return { ids: [...ids], tags: [...tags], ...(rest.length === 0 ? {} : { next: place }) }
+    },
+  }
+
+  /** Of all servers that have keys. */
+  async function addresses(): Promise<readonly string[]> {
+    return clustered ? (await masters()).map(addressOf) : ['']
+  }
+
+  function serverAt(address: string | undefined): Redis {
+    if (!clustered) return client as Redis
+    const node = (client as Cluster).nodes().find((one) => addressOf(one) === address)
+    if (node === undefined) throw unreachable(`${address} is not in the cluster any more`)
+    return node
+  }
+}
+
+/**
+ * Reads the clock of tags from the server that has it; `undefined` where that fails or takes longer than `limit` ms. All who
+ * ask while it is read get the same: an older clock than one's own refuses more, never less.
+ */
+export function tagClock({ send }: Wiring, scripts: Scripts, names: Names, limit: number) {
+  let reading: Promise<number | undefined> | undefined
+
+  async function read(): Promise<number | undefined> {
+    const late = new AbortController()
+    try {
+      const clock = send(() => scripts.clock(names.clock, 0)).then(Number)
+      return await Promise.race([clock, delay(limit, undefined, { signal: late.signal })])
+    } catch {
+      return undefined // the value that needs it is not stored, and that is told
+    } finally {
+      late.abort()
+      reading = undefined
+    }
+  }
+
+  return () => {
+    reading ??= read()
+    return reading
+  }
+}
+
+function addressOf({ options }: Redis): string {
+  return `${options.host}:${options.port}`
+}
+
+function pageOf(ids: readonly string[], next: string): Page {
+  return { ids, ...(next === '0' ? {} : { next }) }
+}
