@@ -1,0 +1,81 @@
+import type { Value } from '../history.ts'
+import { type Barrier, createBarriers, type Subject } from './barriers.ts'
+import type { Call, Model } from './model.ts'
+import { createOpenings } from './openings.ts'
+import type { Violation } from './violation.ts'
+
+/**
+ * I3 and I4: nothing from before a completed invalidation is had after it.
+ *
+ * A value is of before where its loader began before the invalidation was called; or where the origin's version that it
+ * was made of is older than the one that was current before that call. A direct set is of before only where it was
+ * confirmed before the call: of two changes that are under way at once the store decides, and one that was not confirmed
+ * may still come.
+ *
+ * - In the same instance (I4): no call that began after the invalidation had returned may get such a value.
+ * - From Redis itself, and by `getMany`, which asks Redis by itself (I3): nobody may see it who asks after that.
+ * - By other calls in other instances (I3): they may join a flight, or a look, that was opened before; such a one is let
+ *   go of when the instance hears of the invalidation, which may be late. So they are judged by when what they may have
+ *   joined was opened at the earliest (openings.ts): if that was after the invalidation had returned, so was its first
+ *   command.
+ *
+ * Nothing excuses: a Redis that restarts empty or is flushed has neither entries nor flights any more, and evicted
+ * entries and flights can only be missed; index, epoch and clock of tags are never evicted here, and no fail-over loses a
+ * write.
+ */
+export function staleness(model: Model): Violation[] {
+  const barriers = createBarriers(model.calls)
+  const openings = createOpenings(model)
+  const found: Violation[] = []
+
+  function brokenBy(
+    value: Value,
+    key: string,
+    beforeOf: (subject: Subject) => number,
+    process?: string,
+  ): Barrier | undefined {
+    const doneBy = model.doneBy(value)
+    // The version of a set says nothing: it was asked for before.
+    const dated = (item: string) => ({ doneBy, version: value.kind === 'load' ? value.items[item] : undefined })
+    const byKey = barriers.broken(`key ${key}`, beforeOf(`key ${key}`), dated(key), process)
+    if (byKey !== undefined) return byKey
+    for (const tag of value.tags) {
+      const byTag = barriers.broken(`tag ${tag}`, beforeOf(`tag ${tag}`), dated(tag), process)
+      if (byTag !== undefined) return byTag
+    }
+    return barriers.broken('all', beforeOf('all'), { doneBy, version: undefined }, process)
+  }
+
+  function judge({ process, record }: Call, key: string, value: Value): void {
+    const { op, at } = record
+    const own = brokenBy(value, key, () => at, process)
+    if (own !== undefined) {
+      found.push({ rule: 'I4', at, text: `${op} of ${process} got ${say(value, own)}` })
+      return
+    }
+    const since = (subject: Subject) => (op === 'getMany' ? at : openings.since(process, key, subject, at))
+    const other = brokenBy(value, key, since)
+    if (other !== undefined) found.push({ rule: 'I3', at, text: `${op} of ${process} got ${say(value, other)}` })
+  }
+
+  for (const call of model.calls) {
+    const { outcome, record } = call
+    if (outcome?.type !== 'got' || record.sets !== undefined) continue
+    for (const [i, id] of outcome.values.entries()) {
+      const value = id === null ? undefined : model.values.get(id)
+      if (value !== undefined) judge(call, record.keys[i] as string, value)
+    }
+  }
+  for (const { key, value, last } of model.history.sightings) {
+    const barrier = brokenBy(value, key, () => last)
+    if (barrier !== undefined) found.push({ rule: 'I3', at: last, text: `Redis has ${say(value, barrier)}` })
+  }
+  return found
+}
+
+function say(value: Value, barrier: Barrier): string {
+  const { id, key, began, items } = value
+  const age = `${key} as ${id} made it, begun at ${began.toFixed(1)} of ${JSON.stringify(items)}`
+  const version = barrier.version === undefined ? '' : `, version ${barrier.version}`
+  return `${age}, after ${barrier.what} (${barrier.at.toFixed(1)} to ${barrier.end.toFixed(1)}${version})`
+}

@@ -1,0 +1,35 @@
+import { resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { type CommandLine, parseCommandLine, USAGE } from './options.ts'
+import { EVERYTHING } from './profile.ts'
+import { reportOf } from './report.ts'
+import { runChaos } from './run.ts'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+process.once('SIGINT', () => process.exit(130))
+process.once('SIGTERM', () => process.exit(143))
+
+/** 0: nothing is wrong; 1: violations, or it could not go on; 2: it was called wrongly. */
+async function main(): Promise<number> {
+  let said: CommandLine
+  try {
+    said = parseCommandLine(process.argv.slice(2))
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
+    return 2
+  }
+  const { seconds, seed, servers } = said
+  const source = pathToFileURL(resolve(ROOT, said.source)).href
+  console.log(`chaos: ${seconds} seconds of ${servers}, seed ${seed}`)
+  const chaos = await runChaos({ seconds, seed, servers, source, profile: EVERYTHING, impatient: false })
+  for (const line of reportOf(chaos)) console.log(line)
+  return chaos.violations.length === 0 ? 0 : 1
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  console.error(error)
+  process.exitCode = 1
+}

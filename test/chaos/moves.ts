@@ -1,0 +1,251 @@
+import type { Cache, CallOptions, RequestOptions } from '../../src/index.ts'
+import type { Random } from '../core/schedule/random.ts'
+import { type Doing, doing } from './doing.ts'
+import { type CallRecord, monotonic, type Outcome, type Read, type Value, type Write } from './history.ts'
+import { isLoadersError, type Loaders, type LoadPlan, pickWeighted } from './loader.ts'
+import type { Origin } from './origin.ts'
+import type { KeyPlan, Move, Profile } from './profile.ts'
+import type { Recorder } from './recorder.ts'
+
+/** What the callers of one process do. */
+export interface Moves {
+  /** Does one of the things that there are, by chance; resolves when it is done. */
+  next(): Promise<void>
+  /** Calls under way. */
+  readonly open: number
+}
+
+export interface MovesOptions {
+  readonly cache: Cache
+  readonly profile: Profile
+  readonly origin: Origin
+  readonly loaders: Loaders
+  readonly recorder: Recorder
+  readonly random: Random
+}
+
+type Asked = { readonly options: CallOptions<Value> & RequestOptions; readonly abort: AbortController | undefined }
+
+/** ms: the wait limit of the impatient, and until who leaves has left, at most. */
+const SHORT_WAIT = 80
+const LEAVES = 150
+
+export function createMoves({ cache, profile, origin, loaders, recorder, random }: MovesOptions): Moves {
+  const { keys } = profile
+  const kinds = Object.entries(profile.moves).map(([move, weight]) => [weight, move as Move] as const)
+  const tags = [...new Set(keys.flatMap((key) => key.tags))]
+  const keyOf = new Map(keys.map((key) => [key.id, key]))
+  let calls = 0
+  let open = 0
+
+  /** Writes down the call, what it comes to, and what else is to be known of it. Never rejects. */
+  async function call(
+    op: Read | Write,
+    about: Pick<CallRecord, 'keys'> & Partial<CallRecord>,
+    send: () => Promise<Outcome>,
+    { abort, said }: { abort?: AbortController | undefined; said?: Doing } = {},
+  ): Promise<Outcome> {
+    const now: Doing = said ?? newDoing()
+    const { call } = now
+    let abortedAt: number | undefined
+    abort?.signal.addEventListener('abort', () => {
+      abortedAt = monotonic()
+    })
+    recorder.write({ ...about, type: 'call', call, op, at: monotonic() })
+    open++
+    const outcome = await doing.run(now, send).catch((error): Outcome => failure(op, error, abort))
+    open--
+    const end = { type: 'end', call, at: monotonic(), outcome } as const
+    recorder.write(abortedAt === undefined ? end : { ...end, abortedAt })
+    return outcome
+  }
+
+  function newDoing(): Doing {
+    return { call: ++calls, token: null, alone: false, following: false }
+  }
+
+  function failure(op: Read | Write, error: unknown, abort: AbortController | undefined): Outcome {
+    const { code, name } = Object(error) as { code?: unknown; name?: unknown }
+    const asks = op === 'getOrSet' || op === 'claim'
+    const allowed = asks
+      ? isLoadersError(error) || name === 'WaitTimeoutError' || (abort?.signal.aborted && error === abort.signal.reason)
+      : !READS.has(op) && code === 'UNCONFIRMED'
+    return { type: 'failed', allowed: allowed === true, error: String(error) }
+  }
+
+  function got(...values: (Value | undefined)[]): Outcome {
+    return { type: 'got', values: values.map((value) => (value === undefined ? null : recorder.meet(value))) }
+  }
+
+  function asked(plan: LoadPlan): Asked {
+    const options = loaders.optionsOf(plan)
+    const abort = random.chance(profile.leaving) ? new AbortController() : undefined
+    if (abort !== undefined) setTimeout(() => abort.abort(), random.next() * LEAVES)
+    const impatient = random.chance(profile.impatient)
+      ? { waitTimeout: SHORT_WAIT, onWaitTimeout: random.pick(['load', 'throw'] as const) }
+      : {}
+    return { options: { ...options, ...impatient, forceRefresh: plan.forced, signal: abort?.signal }, abort }
+  }
+
+  async function ask(key: KeyPlan): Promise<void> {
+    const plan = loaders.plan(key, random.chance(profile.forced))
+    const { options, abort } = asked(plan)
+    const about: Partial<CallRecord> = plan.forced ? { forced: true } : {}
+    const send = async () => got(await cache.getOrSet(key.key, (context) => loaders.run(plan, context), options))
+    await call('getOrSet', { ...about, keys: [key.id] }, send, { abort })
+  }
+
+  async function claim(key: KeyPlan): Promise<void> {
+    const plan = loaders.plan(key, random.chance(profile.forced))
+    const { options, abort } = asked(plan)
+    // Some say the tags at the claim, some when they publish.
+    const { tags: _, ...untagged } = options
+    const early = random.chance(0.5)
+    const now = newDoing()
+    let claimed: Awaited<ReturnType<typeof cache.claim<Value>>> | undefined
+    const send = async () => {
+      claimed = await cache.claim<Value>(key.key, early ? options : untagged)
+      return got(claimed.role === 'hit' ? claimed.value : undefined)
+    }
+    await call('claim', { keys: [key.id] }, send, { abort, said: now })
+    if (claimed?.role !== 'leader') return
+    const lead = claimed
+    await doing.run(now, async () => {
+      try {
+        const value = await loaders.run(plan, lead)
+        if (random.chance(0.15)) await lead.release()
+        else await lead.publish(value, early || options.tags === undefined ? {} : { tags: options.tags })
+      } catch (error) {
+        if (!isLoadersError(error)) throw error
+        await lead.fail(error)
+      }
+    })
+  }
+
+  async function setAll(op: 'set' | 'setMany', plans: readonly KeyPlan[]): Promise<void> {
+    const made = await Promise.all(plans.map((key) => loaders.direct(key)))
+    const [first] = made
+    if (first === undefined) return
+    const options = loaders.optionsOf(first.plan)
+    const written = { ttl: options.ttl, ...(plans.some((key) => key.tags.length > 0) ? { tags: tagsOf } : {}) }
+    const about = {
+      keys: plans.map((key) => key.id),
+      versions: Object.assign({}, ...made.map(({ value }) => value.items)),
+      sets: made.map(({ value }) => recorder.meet(value)),
+    }
+    const pairs = made.map(({ value, plan }) => [plan.key.key, value] as const)
+    await call(op, about, async () => {
+      const done =
+        op === 'set'
+          ? [await cache.set(first.plan.key.key, first.value, written)]
+          : await cache.setMany(pairs, written as CallOptions)
+      return { type: 'got', values: done.map((stored) => (stored ? 'yes' : 'no')) }
+    })
+    if (random.chance(profile.following)) await followUp(about.keys)
+  }
+
+  async function invalidate(
+    op: 'delete' | 'invalidate',
+    ids: readonly string[],
+    named: readonly string[],
+  ): Promise<void> {
+    const versions = await origin.bump([...ids, ...named])
+    const exact = ids.map((id) => (keyOf.get(id) as KeyPlan).key)
+    const outcome = await call(op, { keys: ids, tags: named, versions }, async () => {
+      if (op === 'delete') await cache.delete(exact[0] as KeyPlan['key'])
+      else await cache.invalidate(named.length === 0 ? { keys: exact } : { keys: exact, tags: named })
+      return { type: 'done' }
+    })
+    if (outcome.type !== 'done' || !random.chance(profile.following)) return
+    const covered = keys.filter((key) => key.tags.some((tag) => named.includes(tag))).map((key) => key.id)
+    await followUp([...ids, ...covered])
+  }
+
+  /** The moment to ask for what must not be had any more. */
+  async function followUp(ids: readonly string[]): Promise<void> {
+    const key = keyOf.get(random.pick(ids))
+    if (key !== undefined) await (random.chance(0.8) ? ask(key) : read('get', key))
+  }
+
+  async function read(op: 'get' | 'has' | 'entry', key: KeyPlan): Promise<void> {
+    await call(op, { keys: [key.id] }, async () => {
+      if (op === 'get') return got(await cache.get<Value>(key.key))
+      if (op === 'has') {
+        await cache.has(key.key)
+        return got(undefined) // which value that is it does not say
+      }
+      const entry = await cache.entry<Value>(key.key)
+      if (entry !== undefined && [...entry.tags].sort().join() !== [...entry.value.tags].sort().join()) {
+        throw new Error(`an entry has the tags ${entry.tags}, and its value ${entry.value.tags}`)
+      }
+      return got(entry?.value)
+    })
+  }
+
+  async function getMany(): Promise<void> {
+    const some = pickSome(random, keys, 1 + random.below(keys.length))
+    await call('getMany', { keys: some.map((key) => key.id) }, async () => {
+      return got(...(await cache.getMany<Value>(some.map((key) => key.key))))
+    })
+  }
+
+  async function clear(): Promise<void> {
+    await call('clear', { keys: [] }, async () => {
+      await cache.clear()
+      return { type: 'done' }
+    })
+  }
+
+  async function make(move: Move): Promise<void> {
+    const key = random.pick(keys)
+    const some = () => pickSome(random, keys, 1 + random.below(3)).map(({ id }) => id)
+    switch (move) {
+      case 'ask':
+        return ask(key)
+      case 'askTogether':
+        return void (await Promise.all(Array.from({ length: 2 + random.below(5) }, () => ask(key))))
+      case 'get':
+      case 'has':
+      case 'entry':
+        return read(move, key)
+      case 'getMany':
+        return getMany()
+      case 'set':
+        return setAll('set', [key])
+      case 'setMany':
+        return setAll('setMany', pickSome(random, keys, 1 + random.below(4)))
+      case 'delete':
+        return invalidate('delete', [key.id], [])
+      case 'invalidateKeys':
+        return invalidate('invalidate', some(), [])
+      case 'invalidateTags':
+        return invalidate('invalidate', [], pickSome(random, tags, random.chance(0.8) ? 1 : 2))
+      case 'invalidateBoth':
+        return invalidate('invalidate', some(), [random.pick(tags)])
+      case 'clear':
+        return clear()
+      case 'claim':
+        return claim(key)
+      default:
+        return move satisfies never
+    }
+  }
+
+  return {
+    next: () => make(pickWeighted(random, kinds)[1]),
+    get open() {
+      return open
+    },
+  }
+}
+
+const READS: ReadonlySet<string> = new Set<Read>(['getOrSet', 'claim', 'get', 'has', 'entry', 'getMany'])
+
+function tagsOf(value: Value): readonly string[] {
+  return value.tags
+}
+
+function pickSome<T>(random: Random, list: readonly T[], count: number): T[] {
+  const left = [...list]
+  return Array.from({ length: Math.min(count, left.length) }, () => left.splice(random.below(left.length), 1)[0] as T)
+}

@@ -1,0 +1,65 @@
+import { decodeEntry } from '../../src/core/entry.ts'
+import type { Bytes } from '../../src/index.ts'
+import { monotonic, type Sighting, type Value } from './history.ts'
+
+/** Looks into Redis itself, past caches and proxies, over and over. */
+export interface Observer {
+  readonly sightings: readonly Sighting[]
+  /** How often it has looked. */
+  readonly looks: number
+  stop(): Promise<void>
+}
+
+/** The bytes under each id, in order; rejects, or says nothing, where Redis is not to be had. */
+export type Look = (ids: readonly string[]) => Promise<readonly (Bytes | null)[]>
+
+/** ms between two looks. */
+const EVERY = 4
+
+export function observe(ids: readonly string[], look: Look): Observer {
+  const sightings: (Sighting & { last: number })[] = []
+  const current = new Map<string, { readonly bytes: Buffer; readonly sighting: Sighting & { last: number } }>()
+  let looks = 0
+  let stopped = false
+
+  function see(key: string, bytes: Bytes | null | undefined, at: number): void {
+    const known = current.get(key)
+    if (bytes === null || bytes === undefined) return void current.delete(key)
+    if (known?.bytes.equals(bytes)) {
+      known.sighting.last = at
+      return
+    }
+    const entry = decodeEntry(bytes)
+    if (entry === undefined) return
+    const value = JSON.parse(Buffer.from(entry.payload).toString()) as Value
+    const sighting = { key, value, stamp: entry.stamp, first: at, last: at }
+    sightings.push(sighting)
+    current.set(key, { bytes: Buffer.from(bytes), sighting })
+  }
+
+  async function go(): Promise<void> {
+    while (!stopped) {
+      const at = monotonic()
+      try {
+        const found = await look(ids)
+        looks++
+        for (const [i, id] of ids.entries()) see(id, found[i], at)
+      } catch {
+        // Redis is away: what it has then will be seen later, or by nobody.
+      }
+      await new Promise((resolve) => setTimeout(resolve, EVERY))
+    }
+  }
+
+  const going = go()
+  return {
+    sightings,
+    get looks() {
+      return looks
+    },
+    async stop() {
+      stopped = true
+      await going
+    },
+  }
+}

@@ -1,0 +1,152 @@
+import { type Key, keyId } from '../../src/core/key.ts'
+
+/** What is played in a run: who asks for what, how often, and what goes wrong. Plain data: the processes get it as it is. */
+export interface Profile {
+  readonly processes: number
+  /** In each process so many go on at a time, each with one thing after another. */
+  readonly lanes: number
+  /** ms that a lane rests between two things, at most. */
+  readonly rest: number
+  readonly keys: readonly KeyPlan[]
+  /** How often each thing is done, relative to the others. */
+  readonly moves: Readonly<Record<Move, number>>
+  /** How long loaders take: `[weight, least, most]`, ms. */
+  readonly loads: readonly (readonly [weight: number, least: number, most: number])[]
+  /** How often a loader fails, says that it is not to be shared, and hangs. */
+  readonly failing: number
+  readonly hanging: number
+  /** How long entries live: `[weight, ms]`; `null`: for ever, 0: shared and not stored. */
+  readonly ttls: readonly (readonly [weight: number, ttl: number | null])[]
+  readonly forced: number
+  /** How often a caller leaves before it has its answer, or waits for a short time only. */
+  readonly leaving: number
+  readonly impatient: number
+  /** How often, after an invalidation, what it covers is asked for at once. */
+  readonly following: number
+  /** ms by which what a process sends and gets is late, by its place among the processes, over and over. */
+  readonly latencies: readonly number[]
+  /** Which faults there are, and how often each; none: nothing goes wrong. */
+  readonly faults: Readonly<Record<string, number>>
+  readonly commandTimeout: number
+}
+
+export interface KeyPlan {
+  readonly key: Key
+  readonly id: string
+  readonly scope: string | null
+  /** How callers say the tags: not at all; as an array; as a function of the value; so that they differ; each its way. */
+  readonly tagging: 'none' | 'said' | 'derived' | 'changing' | 'mixed'
+  readonly tags: readonly string[]
+  /** ms. */
+  readonly lease: number
+  readonly maxFlight: number
+}
+
+export type Move =
+  | 'ask'
+  | 'askTogether'
+  | 'get'
+  | 'getMany'
+  | 'has'
+  | 'entry'
+  | 'set'
+  | 'setMany'
+  | 'delete'
+  | 'invalidateKeys'
+  | 'invalidateTags'
+  | 'invalidateBoth'
+  | 'clear'
+  | 'claim'
+
+/** ms: short, so that leases run out while somebody looks. */
+const LEASE = 400
+const MAX_FLIGHT = 1500
+/** ms: one that runs out only where nobody renews it, or nobody is told. */
+const LONG_LEASE = 3000
+/** More than a loader that hangs takes. */
+const LONG_FLIGHT = 10_000
+
+/** All there is, and all that can go wrong. */
+export const EVERYTHING: Profile = {
+  processes: 6,
+  lanes: 10,
+  rest: 24,
+  keys: [
+    keyOf('k0', 'none'),
+    keyOf('k1', 'none', [], LONG_LEASE),
+    keyOf('k2', 'said', ['t0']),
+    keyOf('k3', 'said', ['t0', 't1']),
+    keyOf('k4', 'derived', ['t1']),
+    keyOf('k5', 'derived', ['t1', 't2'], LONG_LEASE),
+    keyOf('k6', 'changing', ['t0', 't2', 't3']),
+    keyOf('k7', 'mixed', ['t2', 't3']),
+    keyOf('k8', 'mixed', ['t3', 't4']),
+    ...['alice', 'bob', null].map((scope) => keyOf(['mine', scope], 'derived', ['t4'], LEASE, scope)),
+    ...['alice', 'bob'].map((scope) => keyOf(['own', { of: scope }], 'none', [], LEASE, scope)),
+    keyOf('{k}9%', 'changing', ['t1', '{t}5%']),
+  ],
+  moves: {
+    ask: 50,
+    askTogether: 5,
+    get: 12,
+    getMany: 8,
+    has: 2,
+    entry: 3,
+    set: 3,
+    setMany: 0.7,
+    delete: 2,
+    invalidateKeys: 3,
+    invalidateTags: 5,
+    invalidateBoth: 1,
+    clear: 0.05,
+    claim: 4,
+  },
+  loads: [
+    [4, 0, 5],
+    [4, 5, 60],
+    [1, 60, 500],
+  ],
+  failing: 0.06,
+  hanging: 0.008,
+  ttls: [
+    [5, null],
+    [5, 60_000],
+    [2, 1500],
+    [2, 120],
+    [1, 0],
+  ],
+  forced: 0.06,
+  leaving: 0.05,
+  impatient: 0.04,
+  following: 0.7,
+  latencies: [0, 0, 0, 3],
+  faults: {
+    kill: 2,
+    pause: 3,
+    killClients: 2,
+    killSubscribers: 2,
+    pauseRedis: 2,
+    restartRedis: 1.5,
+    flush: 1,
+    forgetScripts: 1,
+    cut: 2,
+    blackhole: 2,
+    delay: 2,
+    evict: 3,
+    handOver: 1.5,
+    failOver: 1,
+    moveSlot: 2,
+  },
+  commandTimeout: 150,
+}
+
+function keyOf(
+  key: Key,
+  tagging: KeyPlan['tagging'],
+  tags: readonly string[] = [],
+  lease = LEASE,
+  scope: string | null = null,
+): KeyPlan {
+  const maxFlight = lease === LONG_LEASE ? LONG_FLIGHT : MAX_FLIGHT
+  return { key, id: keyId(key), scope, tagging, tags, lease, maxFlight }
+}

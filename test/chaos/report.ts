@@ -1,0 +1,35 @@
+import { countEvents, durationOf } from './checker/liveness.ts'
+import type { Chaos } from './run.ts'
+
+/** So many violations are told in full. */
+const TOLD = 20
+
+/** What a run came to, one line each. */
+export function reportOf({ model, violations, looks }: Chaos): string[] {
+  const { calls, runs, history } = model
+  const ended = calls.filter(({ end }) => end !== Number.POSITIVE_INFINITY)
+  const longest = ended.reduce((most, call) => {
+    return call.end - call.record.at > most ? Math.max(most, durationOf(model, call)) : most
+  }, 0)
+  return [
+    `operations: ${calls.length} (${tally(calls.map(({ record }) => record.op))})`,
+    `faults: ${history.faults.length} (${tally(history.faults.map(({ kind }) => kind))})`,
+    `loader runs: ${runs.length}`,
+    `takeovers: ${countEvents(model, 'takeover')}`,
+    `fenced ends: ${countEvents(model, 'fenced')}`,
+    `looks into Redis: ${looks}, which saw ${history.sightings.length} entries`,
+    `longest wait: ${longest.toFixed(0)} ms`,
+    `violations: ${violations.length}${violations.length === 0 ? '' : ` (${tally(violations.map(({ rule }) => rule))})`}`,
+    ...violations.slice(0, TOLD).map(({ rule, text }) => `  ${rule}: ${text}`),
+  ]
+}
+
+/** `ask 12, get 3`: how often each is there, the most frequent first. */
+function tally(names: readonly string[]): string {
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ')
+}

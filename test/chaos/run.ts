@@ -1,0 +1,108 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { createRandom } from '../core/schedule/random.ts'
+import { testNamespace } from '../redis/namespace.ts'
+import { startRedis } from '../redis/server.ts'
+import { check } from './checker/check.ts'
+import { type Model, modelOf } from './checker/model.ts'
+import type { Violation } from './checker/violation.ts'
+import { type Crew, startCrew } from './crew.ts'
+import type { History } from './history.ts'
+import { type Nemesis, unleash } from './nemesis.ts'
+import { type Observer, observe } from './observer.ts'
+import type { Profile } from './profile.ts'
+import type { Servers } from './servers.ts'
+import { startStandalone } from './standalone.ts'
+
+export interface ChaosOptions {
+  readonly seconds: number
+  readonly seed: number
+  readonly servers: Servers['kind']
+  readonly profile: Profile
+  /** URL of the directory with the index.ts of what is tested. */
+  readonly source: string
+  /** Ends with the first violation, if there is one before the time is over. */
+  readonly impatient: boolean
+}
+
+export interface Chaos {
+  readonly model: Model
+  readonly violations: readonly Violation[]
+  /** How often the observer looked. */
+  readonly looks: number
+}
+
+/** ms between two checks of what has been recorded so far. */
+const CHECK_EVERY = 2000
+/** ms that a run may take beside its time: to start, to finish and to be judged on a busy machine. */
+const GRACE = 90_000
+
+/** Plays for so many seconds, and judges what happened. Rejects if it hangs; ends all that it started in any case. */
+export async function runChaos(options: ChaosOptions): Promise<Chaos> {
+  const { seconds, seed, servers: kind, profile } = options
+  if (kind !== 'standalone') throw new Error('The cluster is not there yet.')
+  const random = createRandom(seed)
+  const namespace = testNamespace('chaos')
+  const { processes, latencies } = profile
+  const ids = profile.keys.map(({ id }) => id)
+  await using origin = await startRedis()
+  await using servers = await startStandalone({ namespace, processes, ids, latencies })
+  const said = { namespace, originUrl: origin.url, profile, source: options.source }
+  await using crew = await startCrew(
+    processes,
+    (place) => ({ ...said, target: servers.targetOf(place) }),
+    createRandom(random.below(2 ** 31)),
+  )
+  const observer = observe(ids, servers.look)
+  const nemesis = unleash({
+    random: createRandom(random.below(2 ** 31)),
+    disasters: { ...crew.disasters, ...servers.disasters },
+    weights: profile.faults,
+    nameOf: crew.nameOf,
+  })
+  const parts = { crew, observer, nemesis, profile }
+
+  const limit = new AbortController()
+  const hangs = delay(seconds * 1000 + GRACE, undefined, { signal: limit.signal }).then(() => {
+    throw new Error(`The run did not end ${GRACE / 1000} seconds after its time.`)
+  })
+  hangs.catch(() => undefined)
+  try {
+    return await Promise.race([play(options, parts), hangs])
+  } finally {
+    limit.abort()
+  }
+}
+
+interface Parts {
+  readonly crew: Crew
+  readonly observer: Observer
+  readonly nemesis: Nemesis
+  readonly profile: Profile
+}
+
+async function play({ seconds, impatient }: ChaosOptions, parts: Parts): Promise<Chaos> {
+  const { crew, observer, nemesis } = parts
+  const until = performance.now() + seconds * 1000
+  if (impatient) {
+    while (performance.now() < until) {
+      await delay(Math.min(CHECK_EVERY, until - performance.now()))
+      if (check(historyOf(parts, false)).length > 0) break
+    }
+  } else {
+    await delay(seconds * 1000)
+  }
+  await nemesis.stop()
+  const troubles = await crew.stop()
+  await observer.stop()
+  const model = modelOf(historyOf(parts, true))
+  const found = check(model.history, model)
+  const unhandled = troubles.map((text): Violation => ({ rule: 'unhandled', at: 0, text }))
+  return { model, violations: [...unhandled, ...found], looks: observer.looks }
+}
+
+function historyOf({ crew, observer, nemesis, profile }: Parts, complete: boolean): History {
+  const { faults } = nemesis
+  const { sightings } = observer
+  const keys = Object.fromEntries(profile.keys.map(({ id, scope, tags, lease }) => [id, { scope, tags, lease }]))
+  return { keys, processes: crew.histories(), faults, sightings: [...sightings], complete }
+}

@@ -1,0 +1,28 @@
+import type { Random } from '../core/schedule/random.ts'
+import type { Fault } from './history.ts'
+import type { Look } from './observer.ts'
+import type { Target } from './worker.ts'
+
+/** The Redis of a run, single or a cluster, and what can befall it. */
+export interface Servers extends AsyncDisposable {
+  readonly kind: 'standalone' | 'cluster'
+  /** How the process reaches it, by its place among the processes. */
+  targetOf(place: number): Target
+  /** Bytes in all masters; past everything that is in the way of the processes. */
+  readonly look: Look
+  /** Each does its harm, undoes it, and says whom it befell. By kind. */
+  readonly disasters: Readonly<Record<string, Disaster>>
+}
+
+export type Disaster = (random: Random) => Promise<Befallen>
+
+/** `target`: the place of a process, or all. */
+export type Befallen = Pick<Fault, 'keys'> & { readonly target: number | 'all' }
+
+export interface ServersOptions {
+  readonly namespace: string
+  readonly processes: number
+  readonly ids: readonly string[]
+  /** ms, as in the profile: by place. */
+  readonly latencies: readonly number[]
+}

@@ -1,0 +1,114 @@
+/** One instance of a service, in a process of its own. crew.ts starts it, and hears what it writes down. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { Cluster } from 'ioredis'
+import type { Cache } from '../../src/index.ts'
+import { createRandom } from '../core/schedule/random.ts'
+import { serve } from '../redis/child.ts'
+import type { Address } from '../redis/clusterNode.ts'
+import { listen } from './doing.ts'
+import { monotonic } from './history.ts'
+import { createLoaders } from './loader.ts'
+import { createMoves, type Moves } from './moves.ts'
+import { openOrigin } from './origin.ts'
+import type { Profile } from './profile.ts'
+import { createRecorder } from './recorder.ts'
+
+export interface WorkerOptions {
+  readonly name: string
+  readonly seed: number
+  readonly namespace: string
+  readonly target: Target
+  readonly originUrl: string
+  readonly profile: Profile
+  /** URL of the directory with the library's index.ts. */
+  readonly source: string
+}
+
+/** Where the caches keep. */
+export type Target =
+  | { readonly type: 'single'; readonly url: string }
+  | { readonly type: 'cluster'; readonly nodes: readonly Address[]; readonly natMap: Readonly<Record<string, Address>> }
+
+/** ms after which the event loop stood still if a timer had to wait so much longer than it should. */
+const STALL = 150
+const STALL_CHECK = 50
+/** ms: far more than a cache takes to close. */
+const CLOSE_LIMIT = 10_000
+
+const recorder = createRecorder((batch) => tell('records', batch))
+let cache: Cache | undefined
+let moves: Moves | undefined
+let lanes: Promise<unknown>[] = []
+let stopping = false
+
+const calls = {
+  /** Begins; does not wait for Redis. */
+  async start({ name, seed, namespace, target, originUrl, profile, source }: WorkerOptions): Promise<void> {
+    const { createCache }: typeof import('../../src/index.ts') = await import(`${source}/index.ts`)
+    const { redisStore }: typeof import('../../src/stores/redis/index.ts') = await import(
+      `${source}/stores/redis/index.ts`
+    )
+    const { nodes, natMap } = target.type === 'cluster' ? target : { nodes: [], natMap: {} }
+    const store = redisStore(
+      target.type === 'single' ? target.url : new Cluster([...nodes], { natMap: { ...natMap }, lazyConnect: true }),
+    )
+    const opened = createCache({
+      namespace,
+      store,
+      ttl: 60_000,
+      commandTimeout: profile.commandTimeout,
+      breaker: { failures: 5, retryAfter: 300 },
+    })
+    cache = opened
+    opened.on('*', listen(recorder))
+    const random = createRandom(seed)
+    const origin = openOrigin(originUrl)
+    const loaders = createLoaders({ name, profile, origin, recorder, random })
+    const made = createMoves({ cache: opened, profile, origin, loaders, recorder, random })
+    moves = made
+    watchStalls()
+    lanes = Array.from({ length: profile.lanes }, async () => {
+      while (!stopping) {
+        await made.next().catch((error: unknown) => trouble(`a move failed: ${String(error)}`))
+        await delay(random.next() * profile.rest)
+      }
+    })
+  },
+
+  /** Begins nothing more, waits for what is under way, at most so many ms, and hands over all records; what is still open. */
+  async stop(limit: number): Promise<number> {
+    stopping = true
+    await Promise.race([Promise.all(lanes), delay(limit)])
+    const open = moves?.open ?? 0
+    const closed = await Promise.race([cache?.close().then(() => true), delay(CLOSE_LIMIT, false)])
+    if (!closed) trouble(`close did not end within ${CLOSE_LIMIT} ms`)
+    recorder.close()
+    return open
+  },
+}
+
+export type WorkerCalls = typeof calls
+/** A JSON array of records. */
+export type WorkerEvents = { records: string }
+
+const tell = serve<WorkerEvents>(calls)
+
+function trouble(text: string): void {
+  const at = monotonic()
+  recorder.write({ type: 'trouble', name: 'unhandled', from: at, at, text })
+}
+
+function watchStalls(): void {
+  let last = monotonic()
+  setInterval(() => {
+    const at = monotonic()
+    if (at - last > STALL_CHECK + STALL) recorder.write({ type: 'trouble', name: 'stall', from: last, at, text: '' })
+    last = at
+  }, STALL_CHECK)
+}
+
+process.on('unhandledRejection', (reason) => trouble(`unhandled rejection: ${String(reason)}`))
+process.on('uncaughtException', (error) => trouble(`uncaught: ${error.stack ?? String(error)}`))
+process.on('warning', (warning) => {
+  if (warning.name !== 'AtomcacheWarning') trouble(`warning: ${warning.name}: ${warning.message}`)
+})
