@@ -147,11 +147,13 @@ async function invalidateTag(instance: Instance, tag: string, clock: number): Pr
 }
 
 async function removeAll(instance: Instance, ids: readonly string[]): Promise<void> {
-  for (const part of inParts(ids, REMOVED_AT_ONCE))
-    await run(instance, 'invalidate', () => instance.session.remove(part))
+  for (const part of inParts(ids, REMOVED_AT_ONCE)) {
+    await run(instance, 'invalidate', () => instance.session.remove(part), part.length === 1 ? part[0] : undefined)
+  }
 }
 
 /** Sent even while the breaker is open: an invalidation reaches the store or rejects. */
-function run<T>(instance: Instance, op: string, send: () => Promise<T>): Promise<T> {
-  return instance.breaker.run({ op, timeout: instance.settings.commandTimeout, always: true }, send)
+function run<T>(instance: Instance, op: string, send: () => Promise<T>, key?: string): Promise<T> {
+  const { commandTimeout: timeout } = instance.settings
+  return instance.breaker.run({ op, timeout, always: true, ...(key === undefined ? {} : { key }) }, send)
 }

@@ -113,6 +113,6 @@ onEveryStore((service) => {
     await trace.saw('join')
     run.finish('value')
     expect(await Promise.all([first, second])).toEqual(['value', 'value'])
-    expect(trace.of('invalidate')).toEqual([{ type: 'invalidate', keys: ['key'], remote: false }])
+    expect(trace.of('invalidate')).toEqual([{ type: 'invalidate', keys: ['key'], tags: [], remote: false }])
   })
 })

@@ -165,7 +165,7 @@ onEveryStore((service) => {
     const { cache } = await service.open()
     for (const wrong of [['product'], 'product', undefined, {}, { keys: 'product' }]) {
       await expect(cache.invalidate(wrong as never)).rejects.toThrow(
-        'invalidate takes { keys: [key, …] }: each key exact, as it was given to getOrSet',
+        'invalidate takes { keys: [key, …], tags: [tag, …] }: each key exact, as it was given to getOrSet',
       )
     }
   })

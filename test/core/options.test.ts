@@ -60,7 +60,7 @@ const OF_CACHES: readonly Wrong[] = [
 
 const OF_REQUESTS: readonly Wrong[] = [
   [{ signal: {} }, TypeError, 'signal must be an AbortSignal, got an object'],
-  [{ namespace: 'a' }, TypeError, 'a call has no option "namespace"; it has ttl, shouldCache'],
+  [{ namespace: 'a' }, TypeError, 'a call has no option "namespace"; it has ttl, tags, shouldCache'],
   [{ tll: 5 }, TypeError, 'a call has no option "tll"; it has ttl'],
 ]
 

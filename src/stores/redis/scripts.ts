@@ -245,13 +245,22 @@ const SCRIPTS = {
   Sweep: SWEEP,
 }
 
-/** ioredis sends a script as EVALSHA, and as EVAL where the server does not know it. */
+/**
+ * ioredis sends a script as EVALSHA, and as EVAL on a socket that is new or was told NOSCRIPT. A server that forgets its
+ * scripts again meanwhile is sent EVAL by us: what was answered with NOSCRIPT did not run.
+ */
 export function scriptsOf(client: Redis | Cluster): Scripts {
   for (const [name, lua] of Object.entries(SCRIPTS)) client.defineCommand(`atomcache${name}`, { lua })
   const commands = client as unknown as Record<string, Command>
-  const call = <T>(name: keyof typeof SCRIPTS, keys: readonly (string | undefined)[], ...args: Argument[]) => {
+  async function call<T>(name: keyof typeof SCRIPTS, keys: readonly (string | undefined)[], ...args: Argument[]) {
     const declared = keys.filter((key) => key !== undefined)
-    return commands[`atomcache${name}Buffer`]?.(declared.length, ...declared, ...args) as Promise<T>
+    const given = [declared.length, ...declared, ...args]
+    try {
+      return (await commands[`atomcache${name}Buffer`]?.(...given)) as T
+    } catch (error) {
+      if (!String(error).includes('NOSCRIPT')) throw error
+      return (await commands.evalBuffer?.(SCRIPTS[name], ...given)) as T
+    }
   }
   return {
     claim: (keys, token, lease, instanceId, seen) => call('Claim', keys, token, lease, instanceId, seen),

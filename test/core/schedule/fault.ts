@@ -38,7 +38,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'a store whose removal leaves the flight': {
     file: 'stores/memory/store.ts',
-    edits: [["finish(id, flightAt(place), { type: 'again' })", '']],
+    edits: [["finish(id, flightAt(place), { type: 'again' })\n        }", '}']],
     violates: /^I[35]|which does not lead$/,
   },
   'a store that gives a flight to everybody who claims': {

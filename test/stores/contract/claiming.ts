@@ -7,7 +7,7 @@ export function claiming(source: StoreSource): void {
     await using peers = await openPeers(source)
     const [one, two, three] = [await peers.join(), await peers.join(), await peers.join()]
     const token = newToken()
-    expect(await one.session.claim('x', { token, seen: 'none', lease: 5000 })).toEqual({
+    expect(await one.session.claim('x', { token, seen: 'none', lease: 5000 })).toMatchObject({
       type: 'lead',
       present: 'none',
     })
@@ -61,9 +61,9 @@ export function claiming(source: StoreSource): void {
     const [leader, waiter] = [await peers.join(), await peers.join()]
     const token = newToken()
     const request = { token, seen: 'none', lease: LONG } as const
-    expect(await leader.session.claim('x', request)).toEqual({ type: 'lead', present: 'none' })
+    expect(await leader.session.claim('x', request)).toMatchObject({ type: 'lead', present: 'none' })
     await waiter.wait('x')
-    expect(await leader.session.claim('x', request)).toEqual({ type: 'lead', present: 'none' })
+    expect(await leader.session.claim('x', request)).toMatchObject({ type: 'lead', present: 'none' })
     // Those who waited between the two still do.
     expect(await leader.session.renew('x', token, LONG)).toBe(1)
     await leader.session.end('x', token, { type: 'again' })

@@ -59,7 +59,7 @@ export function seen(source: StoreSource): void {
     await using peers = await openPeers(source)
     const { session } = await peers.join()
     const old = markOf(entryOf(newToken()))
-    expect(await session.claim('x', { token: newToken(), seen: old, lease: LONG })).toEqual({
+    expect(await session.claim('x', { token: newToken(), seen: old, lease: LONG })).toMatchObject({
       type: 'lead',
       present: 'none',
     })
@@ -72,7 +72,7 @@ export function seen(source: StoreSource): void {
   test('who does not care never has a hit, and is told the mark that is there', async () => {
     await using peers = await openPeers(source)
     const { session } = await peers.join()
-    expect(await session.claim('none', { token: newToken(), seen: 'any', lease: LONG })).toEqual({
+    expect(await session.claim('none', { token: newToken(), seen: 'any', lease: LONG })).toMatchObject({
       type: 'lead',
       present: 'none',
     })
@@ -103,7 +103,7 @@ export function seen(source: StoreSource): void {
     }
     await session.remove(['x'])
     const any = await session.claim('x', { token: newToken(), seen: 'any', lease: LONG })
-    expect(any).toEqual({ type: 'lead', present: 'none' })
+    expect(any).toMatchObject({ type: 'lead', present: 'none' })
   })
 
   test('what a claim says is present is what the next one may name as seen', async () => {

@@ -183,7 +183,7 @@ describe('opening and losing connections', () => {
     await until(count, (now) => now === before, 'the end of the connections')
   })
 
-  test('an instance leaves nothing on the server but its entries', async () => {
+  test('an instance leaves nothing on the server but its entries and the clock of tags', async () => {
     await using server = await startRedis()
     const peers = await at(server.url)
     const [leader, waiter] = [await peers.join(), await peers.join()]
@@ -195,7 +195,8 @@ describe('opening and losing connections', () => {
     await leader.session.set('kept', Buffer.from('x'), LONG)
     await peers[Symbol.asyncDispose]()
     const inspector = server.client()
-    expect(await inspector.keys('*')).toEqual([`${peers.namespace}:{kept}`])
+    const { namespace } = peers
+    expect((await inspector.keys('*')).sort()).toEqual([`${namespace}:clock`, `${namespace}:{kept}`])
     await expect.poll(() => inspector.pubsub('CHANNELS')).toEqual([])
   })
 })

@@ -70,6 +70,7 @@ describe('commands', () => {
       counted[name] = sent.map(({ args }) => args[0]?.toLowerCase() ?? '')
     }
     let token = ''
+    await leader.session.remove(['x']) // its first call on a connection is an EVAL
     await count('miss', () => leader.session.read('x'))
     await count('lead', async () => {
       token = await leader.lead('x')
@@ -112,11 +113,12 @@ describe('commands', () => {
     await leader.session.remove(['x'])
     const records = (await watch.stop()).filter(inScript)
     const { namespace } = peers
-    const allowed = new Set([`${namespace}:{x}`, `${namespace}:{x}:flight`, `${namespace}:inbox:${waiter.instanceId}`])
+    const keys = [`${namespace}:{x}`, `${namespace}:{x}:flight`, `${namespace}:clock`]
+    const allowed = new Set([...keys, `${namespace}:inbox:${waiter.instanceId}`])
     for (const { args } of records) {
       const [name, key] = args as [string, string?]
       if (name !== 'TIME') expect(allowed, args.join(' ')).toContain(key)
-      expect(name).not.toBe('GET')
+      if (name === 'GET') expect(key).toBe(`${namespace}:clock`)
     }
     expect(records.length).toBeGreaterThan(10)
   })
