@@ -52,7 +52,7 @@ onEveryStore((service) => {
     expect(await a.cache.set(['k', 1], 'value')).toBe(true)
     expect(a.trace.types).toEqual(['set'])
     await b.trace.saw('invalidate')
-    expect(b.trace.events).toEqual([{ type: 'invalidate', keys: ['["k",1]'], remote: true }])
+    expect(b.trace.events).toEqual([{ type: 'invalidate', keys: ['["k",1]'], tags: [], remote: true }])
     expect(await b.cache.get(['k', 1])).toBe('value')
   })
 
@@ -125,9 +125,19 @@ onEveryStore((service) => {
     await a.cache.delete('a')
     await b.cache.invalidate({ keys: [['b', 2], 'none', ['b', 2]] })
     expect(await a.cache.getMany(['a', ['b', 2], 'c'])).toEqual([undefined, undefined, 3])
-    expect(b.trace.of('invalidate').at(-1)).toEqual({ type: 'invalidate', keys: ['["b",2]', 'none'], remote: false })
+    expect(b.trace.of('invalidate').at(-1)).toEqual({
+      type: 'invalidate',
+      keys: ['["b",2]', 'none'],
+      tags: [],
+      remote: false,
+    })
     await a.trace.saw('invalidate', 2)
-    expect(a.trace.of('invalidate').at(-1)).toEqual({ type: 'invalidate', keys: ['["b",2]', 'none'], remote: true })
+    expect(a.trace.of('invalidate').at(-1)).toEqual({
+      type: 'invalidate',
+      keys: ['["b",2]', 'none'],
+      tags: [],
+      remote: true,
+    })
     await a.cache.invalidate({ keys: [] })
   })
 
