@@ -53,6 +53,13 @@ describe('a cluster', () => {
     }
   })
 
+  test('is settled only with all slots, and a master for each replica', async () => {
+    const [masters, replicas] = [await cluster.masters(), await cluster.replicas()]
+    expect(await objectionOf(cluster.nodes)).toBeUndefined()
+    expect(await objectionOf(masters.slice(1))).toContain('10923 slots are covered')
+    expect(await objectionOf(replicas)).toContain('is a replica without a master')
+  })
+
   test('has the options of a server on all nodes, and an inspecting client with every right', async () => {
     for (const node of cluster.nodes) {
       expect(await node.ask('CONFIG', 'GET', 'maxmemory')).toEqual(['maxmemory', String(50 * 1024 * 1024)])
@@ -254,5 +261,6 @@ test('a cluster that cannot start is told, and leaves no process behind', async 
   const before = children()
   await expect(startCluster({ config: ['no-such-directive yes'] })).rejects.toThrow('no-such-directive')
   await expect(startCluster({ config: ['cluster-enabled no'] })).rejects.toThrow('cluster support disabled')
+  await expect(startCluster({ config: ['rename-command CONFIG ""'] })).rejects.toThrow('unknown command')
   await expect.poll(children).toBe(before)
 })
