@@ -64,7 +64,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
   const subscription = subscribe(wiring.inbox, names, link)
   /** Of the scripts that read the clock of tags too, where it is on the same server; else it is read beside them. */
   const clockKeys: [clock?: string] = clustered ? [] : [names.clock]
-  const readTagClock = tagClock(wiring, scripts, names, commandTimeout * CLOCK_SHARE)
+  const readTagClock = tagClock(wiring, scripts, names)
   const inlineLimit = clustered ? CLUSTER_INLINE_LIMIT : INLINE_LIMIT
 
   async function readClock(): Promise<void> {
@@ -86,10 +86,9 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
     for (const result of await Promise.allSettled(sent)) if (result.status === 'rejected') fault(result.reason)
   }
 
-  /** The clock of tags as a script replied it, or as it was read beside it. */
-  async function clockOf(replied: Buffer | undefined, beside: Promise<number | undefined> | undefined) {
-    if (beside !== undefined) return beside
-    if (replied !== undefined && replied.length > 0) return Number(replied)
+  /** The clock of tags as a script replied it. */
+  function repliedClock(reply: Buffer | undefined): number | undefined {
+    if (reply !== undefined && reply.length > 0) return Number(reply)
     fault(new StoreError('WRONG_TYPE', `${names.clock} is not a clock: values with tags are not stored`))
     return undefined
   }
@@ -144,7 +143,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
 
     async claim(id, { token, seen, lease }): Promise<ClaimReply> {
       const sentAt = performance.now()
-      const beside = clustered ? readTagClock() : undefined
+      const clockBeside = clustered ? inTime(readTagClock(), commandTimeout * CLOCK_SHARE) : undefined
       const [verdict, first, second, third, fourth] = await send(() =>
         scripts.claim(
           [names.entry(id), names.flight(id), ...clockKeys],
@@ -159,7 +158,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
           return { type: 'hit' }
         case 'LEAD':
           clock.set(Number(second), Number(third), sentAt)
-          return { type: 'lead', present: decodePresent(first), clock: await clockOf(fourth, beside) }
+          return { type: 'lead', present: decodePresent(first), clock: await (clockBeside ?? repliedClock(fourth)) }
         case 'WAIT':
           return { type: 'wait', token: String(first), leaseLeft: Number(second), present: decodePresent(third) }
         default:
@@ -180,13 +179,12 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
 
     async take(id, token, lease) {
       // Before the flight is taken: an invalidation between the two must have more.
-      const beside = clustered ? await readTagClock() : undefined
-      if (clustered && beside === undefined) throw new StoreError('UNREACHABLE', 'the clock of tags could not be read')
+      const before = clustered ? await readTagClock() : undefined
       const [replied, leader, ...waiters] = await send(() =>
         scripts.take([names.flight(id), ...clockKeys], token, wholeMs(lease), id, inboxPrefix),
       )
       await tell({ id, token: String(leader), letter: AGAIN, waiters: waiters.map(String) })
-      const now = beside ?? (await clockOf(replied, undefined))
+      const now = before ?? repliedClock(replied)
       if (now === undefined) throw new StoreError('WRONG_TYPE', `${names.clock} is not a clock`)
       return now
     },
@@ -242,4 +240,13 @@ function decodePresent(present: Buffer | undefined): Bytes | 'none' {
 
 function bytesOf(body: Bytes | ''): Bytes | undefined {
   return body === '' ? undefined : body
+}
+
+/** What comes within `limit` ms; `undefined` for what comes later, or fails. */
+function inTime<T>(promise: Promise<T>, limit: number): Promise<T | undefined> {
+  return new Promise((resolve) => {
+    // Timers run before sockets are read: where the event loop was blocked the reply may be here already.
+    const timer = setTimeout(() => setImmediate(resolve, undefined), limit)
+    promise.then(resolve, () => resolve(undefined)).finally(() => clearTimeout(timer))
+  })
 }

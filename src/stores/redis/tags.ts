@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
 import { inParts } from '../../core/parts.ts'
 import type { Page, Session } from '../../core/store.ts'
@@ -83,21 +82,16 @@ export function tagSteps(
 }
 
 /**
- * Reads the clock of tags from the server that has it; `undefined` where that fails or takes longer than `limit` ms. All who
- * ask while it is read get the same: an older clock than one's own refuses more, never less.
+ * Reads the clock of tags from the server that has it. All who ask while it is read get the same: an older clock than one's
+ * own refuses more, never less.
  */
-export function tagClock({ send }: Wiring, scripts: Scripts, names: Names, limit: number) {
-  let reading: Promise<number | undefined> | undefined
+export function tagClock({ send }: Wiring, scripts: Scripts, names: Names): () => Promise<number> {
+  let reading: Promise<number> | undefined
 
-  async function read(): Promise<number | undefined> {
-    const late = new AbortController()
+  async function read(): Promise<number> {
     try {
-      const clock = send(() => scripts.clock(names.clock, 0)).then(Number)
-      return await Promise.race([clock, delay(limit, undefined, { signal: late.signal })])
-    } catch {
-      return undefined // the value that needs it is not stored, and that is told
+      return Number(await send(() => scripts.clock(names.clock, 0)))
     } finally {
-      late.abort()
       reading = undefined
     }
   }
