@@ -60,6 +60,18 @@ describe('a cluster', () => {
     expect(await objectionOf(replicas)).toContain('is a replica without a master')
   })
 
+  test('is settled only when a replica that lost its master follows it again', async () => {
+    const [master] = (await cluster.masters()) as [ClusterNode]
+    const [replica] = (await cluster.replicas(master)) as [ClusterNode]
+    const [, password] = (await replica.ask('CONFIG', 'GET', 'masterauth')) as [string, string]
+    await replica.ask('CONFIG', 'SET', 'masterauth', 'wrong')
+    await master.ask('CLIENT', 'KILL', 'TYPE', 'replica')
+    await expect.poll(() => objectionOf(cluster.nodes)).toMatch(/is not in sync|is not online/)
+    await replica.ask('CONFIG', 'SET', 'masterauth', password)
+    await cluster.settled()
+    expect(String(await replica.ask('INFO', 'replication'))).toContain('master_link_status:up')
+  })
+
   test('has the options of a server on all nodes, and an inspecting client with every right', async () => {
     for (const node of cluster.nodes) {
       expect(await node.ask('CONFIG', 'GET', 'maxmemory')).toEqual(['maxmemory', String(50 * 1024 * 1024)])
