@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { afterAll, afterEach, expect } from 'vitest'
 import type { CacheEventOf, CacheEventType, CacheOptions } from '../../src/index.ts'
+import { PROBE } from '../../src/stores/redis/messages.ts'
 import { type CommandRecord, inScript } from '../redis/monitor.ts'
 import { testNamespace } from '../redis/namespace.ts'
 import { type NodeProcess, startProcess } from '../redis/processes.ts'
@@ -176,11 +177,19 @@ export async function commandsOf(
   for (const instance of instances) {
     const { commands, inbox } = await connectionsOf(client, instance)
     const own = records.filter(
-      (record) => !inScript(record) && (record.source === commands?.address || record.source === inbox?.address),
+      (record) =>
+        !inScript(record) &&
+        !isProbe(record) &&
+        (record.source === commands?.address || record.source === inbox?.address),
     )
     sent[instance.name] = own.map(({ args }) => String(args[0]).toLowerCase())
   }
   return sent
+}
+
+/** A message to oneself, which comes every few seconds, whatever is asked. */
+function isProbe({ args }: CommandRecord): boolean {
+  return args[0]?.toLowerCase() === 'publish' && args[2] === PROBE
 }
 
 /** A process, over the tests of its file. */

@@ -10,6 +10,9 @@ export const ERROR = 'E'
 export const AGAIN = 'A'
 export const ALONE = 'O'
 
+/** A message to oneself. */
+export const PROBE = 'P'
+
 const NONE = Buffer.alloc(0)
 /** Of an id, in bytes. */
 const LENGTH = /^(?:0|[1-9]\d{0,2})$/

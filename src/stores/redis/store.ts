@@ -61,7 +61,9 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
   const { client, clustered, send, sendOnce } = wiring
   const scripts = scriptsOf(client)
   const eviction = watchEviction(wiring.masters, link)
-  const subscription = subscribe(wiring.inbox, names, link)
+  const subscription = subscribe(wiring.inbox, names, link, (channel, message) =>
+    send(() => client.publish(channel, message)),
+  )
   /** Of the scripts that read the clock of tags too, where it is on the same server; else it is read beside them. */
   const clockKeys: [clock?: string] = clustered ? [] : [names.clock]
   const readTagClock = tagClock(wiring, scripts, names)

@@ -3,7 +3,8 @@ import { StoreError } from '../../core/errors.ts'
 import type { Link, StoreEvent } from '../../core/store.ts'
 import { type Connection, connect } from './connection.ts'
 import type { Names } from './keys.ts'
-import { decodeMessage, decodeNotice } from './messages.ts'
+import { decodeMessage, decodeNotice, PROBE } from './messages.ts'
+import { createProbe } from './probe.ts'
 
 /** The connection on which one cache hears its inbox and the bus. */
 export interface Subscription {
@@ -19,8 +20,14 @@ const SUBSCRIBE_AGAIN_AFTER = 5000
  * Subscribes at each connection by itself: what resubscribes in silence hides that messages were lost in between.
  *
  * @param client that is ours, as soon as one can be had
+ * @param publish on another connection
  */
-export function subscribe(client: Redis | Promise<Redis>, names: Names, link: Link): Subscription {
+export function subscribe(
+  client: Redis | Promise<Redis>,
+  names: Names,
+  link: Link,
+  publish: (channel: string, message: string) => Promise<unknown>,
+): Subscription {
   const inbox = names.inbox(link.instanceId)
   const fault = (error: unknown) => link.tell({ type: 'fault', error })
   let connection: Connection | undefined
@@ -33,12 +40,17 @@ export function subscribe(client: Redis | Promise<Redis>, names: Names, link: Li
     never = reject
   })
   confirmed.catch(() => undefined) // told to those who wait for it; nobody may
+  const probe = createProbe(
+    () => publish(inbox, PROBE),
+    () => connection?.client.disconnect(true),
+  )
 
   async function subscribeNow(to: Redis): Promise<void> {
     try {
       await to.subscribe(inbox, names.bus)
       link.tell({ type: 'inbox', confirmed: true })
       confirm()
+      probe.start()
     } catch (error) {
       // A lost connection subscribes when it is back; a refusal (ACL) may be mended while the connection lives.
       if (closed || to.status !== 'ready') return
@@ -48,6 +60,10 @@ export function subscribe(client: Redis | Promise<Redis>, names: Names, link: Li
   }
 
   function receive(channel: Buffer, bytes: Buffer): void {
+    if (bytes.length === PROBE.length && bytes.toString() === PROBE) {
+      probe.heard()
+      return
+    }
     const event = channel.toString() === inbox ? messageEvent(bytes) : noticeEvent(bytes)
     if (event === undefined) fault(new Error(`a message on ${channel.toString()} that is not ours`))
     else link.tell(event)
@@ -60,6 +76,7 @@ export function subscribe(client: Redis | Promise<Redis>, names: Names, link: Li
       up: () => void subscribeNow(own),
       down() {
         clearTimeout(again)
+        probe.stop()
         link.tell({ type: 'inbox', confirmed: false })
       },
     })
@@ -75,6 +92,7 @@ export function subscribe(client: Redis | Promise<Redis>, names: Names, link: Li
     async close() {
       closed = true
       clearTimeout(again)
+      probe.stop()
       never(new StoreError('CLOSED', 'the cache was closed'))
       await connection?.close()
     },
