@@ -85,7 +85,7 @@ export interface Policy {
   readonly codec: Codec | undefined
 }
 
-/** Ids of tags, or what gives the tags of a value. */
+/** The tags of a value, or what gives them. */
 export type TagsOption = readonly string[] | ((value: unknown) => readonly string[])
 
 /** `CacheOptions` without the store itself, complete and checked. */
@@ -228,7 +228,8 @@ function resolvePolicy(said: CallOptions<never>): Policy {
 function defined(options: CallOptions<never>): CallOptions<never> {
   const said: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(options)) {
-    if (value !== undefined && CALL_OPTIONS.has(name)) said[name] = value
+    // A list is its owner's, who may go on with it while the loader runs.
+    if (value !== undefined && CALL_OPTIONS.has(name)) said[name] = Array.isArray(value) ? [...value] : value
   }
   return said
 }

@@ -54,6 +54,11 @@ const OF_CACHES: readonly Wrong[] = [
   [{ breaker: { retryAfter: 0 } }, RangeError, 'breaker.retryAfter must be at least 1 (ms), got 0'],
   [{ breaker: { after: 1 } }, TypeError, 'breaker has no option "after"; it has failures, retryAfter'],
   [{ maxEntryBytes: 0 }, RangeError, 'maxEntryBytes must be at least 1 (bytes), got 0'],
+  [{ maxTags: 0 }, RangeError, 'maxTags must be an integer of at least 1, got 0'],
+  [{ maxTags: 1.5 }, RangeError, 'maxTags must be an integer of at least 1, got 1.5'],
+  [{ maxTags: Number.POSITIVE_INFINITY }, RangeError, 'maxTags must be an integer of at least 1, got Infinity'],
+  [{ maxTags: '5' }, RangeError, 'maxTags must be an integer of at least 1, got "5"'],
+  [{ maxTags: null }, RangeError, 'maxTags must be an integer of at least 1, got null'],
   [{ Ttl: 5 }, TypeError, 'createCache has no option "Ttl"; it has namespace, store,'],
   [{ forceRefresh: true }, TypeError, 'createCache has no option "forceRefresh"; it has namespace'],
 ]
@@ -62,6 +67,8 @@ const OF_REQUESTS: readonly Wrong[] = [
   [{ signal: {} }, TypeError, 'signal must be an AbortSignal, got an object'],
   [{ namespace: 'a' }, TypeError, 'a call has no option "namespace"; it has ttl, tags, shouldCache'],
   [{ tll: 5 }, TypeError, 'a call has no option "tll"; it has ttl'],
+  [{ maxTags: 5 }, TypeError, 'a call has no option "maxTags"; it has ttl'],
+  [{ tag: 'x' }, TypeError, 'a call has no option "tag"; it has ttl, tags'],
 ]
 
 describe('createCache', () => {
@@ -83,6 +90,9 @@ describe('createCache', () => {
     { namespace: 'größe/ü:💡' },
     { ttl: undefined, store: undefined, breaker: undefined, codec: undefined },
     { breaker: { failures: undefined } },
+    { maxTags: 1, tags: ['x', 'x'] },
+    { maxTags: undefined, tags: undefined },
+    { tags: () => [] },
   ])('takes %o', async (options) => {
     await using cache = createCache(options)
     expect(cache.stats().breaker).toBe('closed')

@@ -37,6 +37,83 @@ onEveryStore((service) => {
     expect(await wrapped('a')).toBe(2)
   })
 
+  it('tags may be a function of the arguments and the value; a set and a refresh have them too', async () => {
+    const { cache, trace } = await service.open()
+    const load = async (id: string, lang: string) => ({ brand: `brand of ${id}`, lang })
+    const product = cache.wrap(load, {
+      key: (id, lang) => ['product', id, lang],
+      tags: (id, lang, value) => [`Product:${id}`, lang, value.brand],
+    })
+    const tags = async () => (await cache.entry(product.key('1', 'de')))?.tags
+    await product('1', 'de')
+    await trace.saw('publish')
+    expect(await tags()).toEqual(['Product:1', 'de', 'brand of 1'])
+    await product.set('1', 'de', { brand: 'another', lang: 'de' })
+    expect(await tags()).toEqual(['Product:1', 'de', 'another'])
+    await product.refresh('1', 'de')
+    await trace.saw('publish', 2)
+    expect(await tags()).toEqual(['Product:1', 'de', 'brand of 1'])
+
+    await Promise.all([product('1', 'en'), product('2', 'de'), product('2', 'en')])
+    await trace.saw('publish', 5)
+    await cache.invalidate({ tags: ['de'] })
+    const found = () => Promise.all(['1', '2'].flatMap((id) => ['de', 'en'].map((lang) => product.get(id, lang))))
+    expect((await found()).map((value) => value !== undefined)).toEqual([false, true, false, true])
+    await cache.invalidate({ tags: ['brand of 1'] })
+    expect((await found()).map((value) => value !== undefined)).toEqual([false, false, false, true])
+    await cache.invalidate({ tags: ['Product:2'] })
+    expect(await found()).toEqual(Array(4).fill(undefined))
+  })
+
+  it('tags may be an array, or the default of the cache, for a call and for a set', async () => {
+    const { cache, trace } = await service.open({ tags: ['default'] })
+    const own = cache.wrap(async (id: string) => id, { key: (id) => ['own', id], tags: ['own'] })
+    const plain = cache.wrap(async (id: string) => id, { key: (id) => ['plain', id] })
+    for (const wrapped of [own, plain]) {
+      await wrapped('called')
+      await wrapped.set('set', 'value')
+    }
+    await trace.saw('publish', 2)
+    for (const [wrapped, tag] of [
+      [own, 'own'],
+      [plain, 'default'],
+    ] as const) {
+      for (const id of ['called', 'set']) expect((await cache.entry(wrapped.key(id)))?.tags).toEqual([tag])
+    }
+  })
+
+  it('tags that a function can not tell: the value is returned, not stored, and that is told', async () => {
+    const { cache, trace } = await service.open()
+    const bug = new Error('a bug in tags')
+    const wrapped = cache.wrap(async (id: string) => id, {
+      key: (id) => id,
+      tags: (id) => {
+        if (id === 'bad') throw bug
+        return [id]
+      },
+    })
+    expect(await wrapped('bad')).toBe('bad')
+    await trace.saw('share')
+    expect(trace.of('policyError')).toEqual([{ type: 'policyError', key: 'bad', option: 'tags', error: bug }])
+    await expect(wrapped.set('bad', 'value')).rejects.toBe(bug)
+    expect(await wrapped.get('bad')).toBeUndefined()
+    expect(await wrapped('good')).toBe('good')
+    await trace.saw('publish')
+    expect((await cache.entry('good'))?.tags).toEqual(['good'])
+  })
+
+  it('an argument that a call leaves out is undefined for its tags, not the value', async () => {
+    const { cache, trace } = await service.open()
+    const load = async (id: string, lang: string | undefined) => `${id} ${lang}`
+    const wrapped = cache.wrap(load, {
+      key: (id: string, lang: string | undefined) => [id, lang],
+      tags: (id, lang, value) => [`${id}, ${lang}, ${value}`],
+    }) as (id: string, lang?: string) => Promise<string>
+    await wrapped('a')
+    await trace.saw('publish')
+    expect((await cache.entry(['a', undefined]))?.tags).toEqual(['a, undefined, a undefined'])
+  })
+
   it('calls of two instances share one run', async () => {
     const [a, b] = [await service.open(), await service.open()]
     const origin = createOrigin<number>()
@@ -100,6 +177,36 @@ describe('wrap', () => {
       key: (id, count) => [id, count],
     })
     expectTypeOf(two).toEqualTypeOf<Wrapped<[string, number], readonly [string, number, boolean]>>()
+  })
+
+  it('tags get the arguments, then the value', () => {
+    const wrapped = cache.wrap(async (id: string, count: number) => ({ id, count }), {
+      key: (id, count) => [id, count],
+      tags(id, count, value) {
+        expectTypeOf(id).toEqualTypeOf<string>()
+        expectTypeOf(count).toEqualTypeOf<number>()
+        expectTypeOf(value).toEqualTypeOf<{ id: string; count: number }>()
+        return [id, value.id]
+      },
+    })
+    expectTypeOf(wrapped).toEqualTypeOf<Wrapped<[string, number], { id: string; count: number }>>()
+    const none = cache.wrap(async () => 42, {
+      key: () => 'none',
+      tags(...given) {
+        expectTypeOf(given).toEqualTypeOf<[value: number]>()
+        return [String(given[0])]
+      },
+    })
+    expectTypeOf(none).toEqualTypeOf<Wrapped<[], number>>()
+    const context = cache.wrap((id: string, { signal }) => ({ id, over: signal.aborted }), {
+      key: (id) => ['one', id],
+      tags: (id) => [id],
+    })
+    expectTypeOf(context).toEqualTypeOf<Wrapped<[string], { id: string; over: boolean }>>()
+    const fixed = cache.wrap(async (id: string) => id, { key: (id) => id, tags: ['x'] as const })
+    expectTypeOf(fixed).toEqualTypeOf<Wrapped<[string], string>>()
+    // @ts-expect-error strings
+    void (() => cache.wrap(async (id: string) => id, { key: (id: string) => id, tags: () => [5] }))
   })
 
   it('refuses wrong arguments', () => {
