@@ -68,6 +68,11 @@ const EXAMPLES = [
     like: /^\{"base":"EUR","USD":0\.\d+,"at":/,
   },
   {
+    name: 'tags',
+    ask: ({ url }: Example) => ask(`${url}/pages/summer`),
+    like: /^\{"name":"summer","at":0\.\d+,"products":\[\["41",5\],\["42",6\]\]\}$/,
+  },
+  {
     name: 'yoga',
     ask: ({ url }: Example) =>
       ask(`${url}/graphql`, graphql('{ product(id: 42) { name } }', { 'x-user': 'for everybody' })),
@@ -104,6 +109,20 @@ describe.each(EXAMPLES)('examples/$name.ts', (example) => {
     const source = await readFile(`${ROOT}examples/${example.name}.ts`, 'utf8')
     expect(source.trimEnd().split('\n').length).toBeLessThanOrEqual(40)
   })
+})
+
+test('a page of examples/tags.ts goes, in all processes, when a product on it changes, and with no other', async () => {
+  const [one, two] = await Promise.all([1, 2].map(() => start('tags', inject('redisUrl'))))
+  const read = (from: Example | undefined, name: string) => ask(`${from?.url}/pages/${name}`)
+  const put = (id: string) => ask(`${one?.url}/products/${id}?price=7`, { method: 'PUT' })
+  const before = await read(one, 'winter')
+  expect(await read(two, 'winter')).toBe(before)
+  await put('43') // on no page yet
+  expect(await read(two, 'winter')).toBe(before)
+  await put('42')
+  const after = await read(two, 'winter')
+  expect(JSON.parse(after).at).not.toBe(JSON.parse(before).at)
+  expect(await read(one, 'winter')).toBe(after)
 })
 
 test('answers of examples/yoga.ts are of one user', async () => {

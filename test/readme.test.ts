@@ -7,7 +7,7 @@ const text = (name: string) => readFileSync(file(name), 'utf8')
 const readme = text('README.md')
 
 describe('the README', () => {
-  test.each(['plain', 'yoga', 'envelop', 'trpc'])('shows examples/%s.ts as it is', (name) => {
+  test.each(['plain', 'tags', 'yoga', 'envelop', 'trpc'])('shows examples/%s.ts as it is', (name) => {
     expect(readme).toContain(`\`\`\`ts\n${text(`examples/${name}.ts`).trimEnd()}\n\`\`\``)
   })
 
