@@ -179,7 +179,8 @@ export interface Session {
   set(id: string, entry: Bytes, ttl: number): Promise<void>
   /**
    * Makes the flight this token's, for a write with tags: whoever led is fenced, whoever waits is told `again` under the
-   * token found. It must work where memory is full. The clock of tags, as in `lead`; rejects where it can't be read.
+   * token found; who waits for this very token, because the command ran before, goes on waiting. It must work where memory
+   * is full. The clock of tags, as in `lead`; rejects where it can't be read.
    */
   take(id: string, token: string, lease: number): Promise<number>
   /**

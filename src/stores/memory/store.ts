@@ -174,8 +174,11 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
 
       take(id: string, token: string, lease: number): number {
         const place = placeOf(id)
-        finish(id, flightAt(place), { type: 'again' })
-        flights.set(place, { leader: token, leaseEndsAt: performance.now() + lease, waiters: new Set() })
+        const flight = flightAt(place)
+        const again = flight?.leader === token
+        if (!again) finish(id, flight, { type: 'again' })
+        const waiters = again ? flight.waiters : new Set<string>()
+        flights.set(place, { leader: token, leaseEndsAt: performance.now() + lease, waiters })
         return tags.clock
       },
 
