@@ -7,7 +7,7 @@ import { type Cache, createCacheOn } from './core/cache.ts'
 import type { CacheOptions } from './core/options.ts'
 import { memoryStore } from './stores/memory/store.ts'
 
-export type { Cache, CacheStats, InvalidateOptions, SetOptions } from './core/cache.ts'
+export type { Cache, CacheStats, SetOptions } from './core/cache.ts'
 export type { Claim, LeaderClaim, PublishOptions } from './core/claims.ts'
 export type { Bytes, Codec } from './core/codec.ts'
 export { markOf } from './core/entry.ts'
@@ -22,6 +22,7 @@ export type {
   ChannelMessage,
   TraceMessage,
 } from './core/events.ts'
+export type { InvalidateOptions } from './core/invalidation.ts'
 export type { Key } from './core/key.ts'
 export type { CacheOptions, CallOptions, RequestOptions } from './core/options.ts'
 export type { CacheEntry } from './core/reads.ts'

@@ -4,7 +4,7 @@ import { messageOf } from './errors.ts'
 import type { CacheEventType, CacheListener } from './events.ts'
 import { type Instance, openInstance } from './instance.ts'
 import { expose } from './internals.ts'
-import { clear, invalidate } from './invalidation.ts'
+import { clear, type InvalidateOptions, invalidate } from './invalidation.ts'
 import { type Key, keyId } from './key.ts'
 import {
   type CacheOptions,
@@ -115,12 +115,6 @@ export interface Cache {
 }
 
 export type SetOptions<V = unknown> = Pick<CallOptions<V>, 'ttl' | 'tags' | 'codec'>
-
-/** Keys, each exact, as it was given to `getOrSet`; tags, as values were given them; or both. */
-export interface InvalidateOptions {
-  readonly keys?: readonly Key[] | undefined
-  readonly tags?: readonly string[] | undefined
-}
 
 const INVALIDATE: ReadonlySet<string> = new Set(['keys', 'tags'])
 

@@ -1,7 +1,7 @@
-import type { InvalidateOptions } from './cache.ts'
 import type { Calls } from './calls.ts'
 import type { UnconfirmedError } from './errors.ts'
 import type { Events } from './events.ts'
+import type { InvalidateOptions } from './invalidation.ts'
 import type { CallOptions, Policy } from './options.ts'
 
 /** What adapters use of a cache beyond its public face: what can be done once, at construction, is not done per request. */

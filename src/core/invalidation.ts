@@ -1,10 +1,17 @@
 import { StoreError, UnconfirmedError } from './errors.ts'
 import type { Instance } from './instance.ts'
+import type { Key } from './key.ts'
 import { inParts } from './parts.ts'
 import type { Page } from './store.ts'
 import { announce, type Writer } from './writes.ts'
 
-/** What is to be invalidated, by ids. */
+/** Keys, each exact, as it was given to `getOrSet`; tags, as values were given them; or both. */
+export interface InvalidateOptions {
+  readonly keys?: readonly Key[] | undefined
+  readonly tags?: readonly string[] | undefined
+}
+
+/** What is to be invalidated, by ids of keys and of tags. */
 export interface Invalidation {
   readonly ids: readonly string[]
   readonly tags: readonly string[]
@@ -13,7 +20,7 @@ export interface Invalidation {
 /** So many ids are removed by one call of the store. */
 const REMOVED_AT_ONCE = 1000
 /** So many tags are invalidated at once. */
-const TAGS_AT_ONCE = 20
+const TAGS_AT_ONCE = 100
 
 /**
  * Removes the entries, ends the flights, of the ids and of all that have one of the tags, and tells all instances.
@@ -39,7 +46,8 @@ export async function invalidate(writer: Writer, { ids, tags }: Invalidation): P
       cause ??= error
     }),
     invalidateTags(instance, tags, (tag, error) => {
-      failedTags.push(...(tag === undefined ? tags : [tag]))
+      // One by one: a call takes only so many arguments.
+      for (const one of tag === undefined ? tags : [tag]) failedTags.push(one)
       cause ??= error
     }),
   ])

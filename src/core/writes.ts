@@ -5,6 +5,7 @@ import { type Instance, newToken } from './instance.ts'
 import { type Key, keyId } from './key.ts'
 import { indexLife } from './leader.ts'
 import type { Policy, TagsOption } from './options.ts'
+import { inParts } from './parts.ts'
 import { codecFor, payloadOf, tagsOf } from './publication.ts'
 import { tagIds } from './tag.ts'
 
@@ -54,8 +55,7 @@ export async function write(
   const ids = writes.map(({ id }) => id)
   const results: PromiseSettledResult<boolean>[] = []
   writer.detach(ids)
-  for (let start = 0; start < writes.length; start += AT_ONCE) {
-    const part = writes.slice(start, start + AT_ONCE)
+  for (const part of inParts(writes, AT_ONCE)) {
     results.push(...(await Promise.allSettled(part.map((one) => send(instance, one, policy)))))
   }
   writer.detach(ids)
@@ -80,8 +80,7 @@ export async function write(
 export async function announce(instance: Instance, ids: readonly string[], tags: readonly string[]): Promise<void> {
   const names = [...ids.map((id) => ({ id, tag: undefined })), ...tags.map((tag) => ({ id: undefined, tag }))]
   const { commandTimeout: timeout } = instance.settings
-  for (let start = 0; start < names.length; start += ANNOUNCED_AT_ONCE) {
-    const part = names.slice(start, start + ANNOUNCED_AT_ONCE)
+  for (const part of inParts(names, ANNOUNCED_AT_ONCE)) {
     const notice = {
       from: instance.instanceId,
       ids: part.flatMap(({ id }) => id ?? []),

@@ -6,6 +6,7 @@ import { createClock } from './clock.ts'
 import { expiryOf, wholeMs } from './durations.ts'
 import { watchEviction } from './eviction.ts'
 import { namesOf } from './keys.ts'
+import { listing } from './listing.ts'
 import { AGAIN, ALONE, ERROR, encodeMessage, encodeNotice, VALUE } from './messages.ts'
 import { type EndArguments, scriptsOf } from './scripts.ts'
 import { clientOf, prefixOf, type RedisClient, type RedisSource } from './source.ts'
@@ -200,6 +201,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
     },
 
     ...tagSteps(wiring, scripts, names),
+    list: listing(wiring, names),
 
     async announce(notice) {
       await send(() => client.publish(names.bus, encodeNotice(notice)))

@@ -1,8 +1,5 @@
-import { isUtf8 } from 'node:buffer'
-import type { Cluster, Redis } from 'ioredis'
 import { inParts } from '../../core/parts.ts'
 import type { Page, Session } from '../../core/store.ts'
-import { unreachable } from './connection.ts'
 import { expiryOf, wholeMs } from './durations.ts'
 import type { Names } from './keys.ts'
 import type { Scripts } from './scripts.ts'
@@ -10,19 +7,17 @@ import type { Wiring } from './wiring.ts'
 
 /** So many tags are in one script. */
 const TAGS_AT_ONCE = 100
-/** So many members or keys, roughly, are in one page. */
+/** So many members, roughly, are in one page. */
 const PAGE = 1000
 /** ms: an epoch outlives every flight that was claimed before it. */
 const EPOCH_LIFE = 24 * 60 * 60 * 1000
 
-/** The part of a session that is about tags, and about all there is. */
+/** The part of a session that is about tags. */
 export function tagSteps(
-  wiring: Wiring,
+  { client, clustered, send }: Wiring,
   scripts: Scripts,
   names: Names,
-): Pick<Session, 'index' | 'step' | 'mark' | 'members' | 'sweep' | 'list'> {
-  const { client, clustered, send, masters } = wiring
-
+): Pick<Session, 'index' | 'step' | 'mark' | 'members' | 'sweep'> {
   return {
     async index(id, tags, life) {
       const epochs = await Promise.all(
@@ -50,34 +45,6 @@ export function tagSteps(
     async sweep(tag, clock) {
       await send(() => scripts.sweep(names.index(tag), names.state(tag), String(clock)))
     },
-
-    async list(at) {
-      const [cursor = '0', address, ...others] = at?.split(' ') ?? ['0', ...(await send(addresses))]
-      const [next, keys] = await send(() => serverAt(address).scanBuffer(cursor, 'MATCH', names.pattern, 'COUNT', PAGE))
-      const ids = new Set<string>()
-      const tags = new Set<string>()
-      for (const key of keys) {
-        const read = isUtf8(key) ? names.read(String(key)) : undefined
-        if (read === undefined) continue
-        if ('id' in read) ids.add(read.id)
-        else tags.add(read.tag)
-      }
-      const rest = String(next) === '0' ? others : [address, ...others]
-      const place = [String(next), ...rest].join(' ')
-      return { ids: [...ids], tags: [...tags], ...(rest.length === 0 ? {} : { next: place }) }
-    },
-  }
-
-  /** Of all servers that have keys. */
-  async function addresses(): Promise<readonly string[]> {
-    return clustered ? (await masters()).map(addressOf) : ['']
-  }
-
-  function serverAt(address: string | undefined): Redis {
-    if (!clustered) return client as Redis
-    const node = (client as Cluster).nodes().find((one) => addressOf(one) === address)
-    if (node === undefined) throw unreachable(`${address} is not in the cluster any more`)
-    return node
   }
 }
 
@@ -100,10 +67,6 @@ export function tagClock({ send }: Wiring, scripts: Scripts, names: Names): () =
     reading ??= read()
     return reading
   }
-}
-
-function addressOf({ options }: Redis): string {
-  return `${options.host}:${options.port}`
 }
 
 function pageOf(ids: readonly string[], next: string): Page {
