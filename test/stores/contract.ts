@@ -16,14 +16,22 @@
 import { describe } from 'vitest'
 import { announcing } from './contract/announcing.ts'
 import { claiming } from './contract/claiming.ts'
+import { clocks } from './contract/clocks.ts'
 import { closing } from './contract/closing.ts'
 import { ending } from './contract/ending.ts'
 import { ids } from './contract/ids.ts'
+import { indexing } from './contract/indexing.ts'
 import { leases } from './contract/leases.ts'
+import { listing } from './contract/listing.ts'
+import { paging } from './contract/paging.ts'
 import type { StoreSource } from './contract/peers.ts'
 import { races } from './contract/races.ts'
 import { reading } from './contract/reading.ts'
+import { removing } from './contract/removing.ts'
 import { seen } from './contract/seen.ts'
+import { sweeping } from './contract/sweeping.ts'
+import { tagRaces } from './contract/tagRaces.ts'
+import { taking } from './contract/taking.ts'
 import { telling } from './contract/telling.ts'
 import { times } from './contract/times.ts'
 import { writing } from './contract/writing.ts'
@@ -41,8 +49,16 @@ export function storeContract(name: string, source: StoreSource): void {
     describe('ending', () => ending(source))
     describe('telling', () => telling(source))
     describe('setting and removing', () => writing(source))
+    describe('removing many', () => removing(source))
+    describe('taking', () => taking(source))
+    describe('the clock of tags', () => clocks(source))
+    describe('indexes and epochs', () => indexing(source))
+    describe('marking and sweeping', () => sweeping(source))
+    describe('members and lists, page by page', () => paging(source))
+    describe('listing', () => listing(source))
     describe('announcing', () => announcing(source))
     describe('closing', () => closing(source))
     describe('races', () => races(source))
+    describe('races of tags', () => tagRaces(source))
   })
 }

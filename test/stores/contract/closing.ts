@@ -13,7 +13,14 @@ const calls: Record<string, (session: Session) => Promise<unknown>> = {
   renew: (session) => session.renew('x', newToken(), LONG),
   end: (session) => session.end('x', newToken(), { type: 'again' }),
   set: (session) => session.set('x', entryOf(newToken()), LONG),
+  take: (session) => session.take('x', newToken(), LONG),
   remove: (session) => session.remove(['x']),
+  index: (session) => session.index('x', ['a'], LONG),
+  step: (session) => session.step(),
+  mark: (session) => session.mark('a', 1),
+  members: (session) => session.members('a'),
+  sweep: (session) => session.sweep('a', 1),
+  list: (session) => session.list(),
   announce: (session) => session.announce({ from: 'me', ids: ['x'], tags: [], all: false }),
 }
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { entryOf, LONG, openPeers, type Peer, type StoreSource, textOf } from './peers.ts'
 
-/** Ids that could be taken for another one, or for something else that a store keeps or parses. */
-const IDS = [
+/** Ids, and tags, that could be taken for another one, or for something else that a store keeps or parses. */
+export const IDS = [
   ...[
     '',
     ' ',

@@ -25,6 +25,7 @@ export interface Peer {
   readonly messages: readonly Message[]
   readonly notices: readonly Notice[]
   readonly faults: readonly unknown[]
+  readonly evictions: readonly { readonly policy: string; readonly evicted: number }[]
   /** Every `inbox` event so far. */
   readonly inbox: readonly boolean[]
   /** What was told in breach of the rule: from inside a call. */
@@ -85,6 +86,7 @@ export function openPeer(store: Store, options: PeerOptions & { readonly namespa
   const messages: Message[] = []
   const notices: Notice[] = []
   const faults: unknown[] = []
+  const evictions: { policy: string; evicted: number }[] = []
   const inbox: boolean[] = []
   const breaches: StoreEvent[] = []
   const watchers = new Set<() => void>()
@@ -96,6 +98,7 @@ export function openPeer(store: Store, options: PeerOptions & { readonly namespa
     else if (event.type === 'notice') notices.push(event.notice)
     else if (event.type === 'inbox') inbox.push(event.confirmed)
     else if (event.type === 'fault') faults.push(event.error)
+    else if (event.type === 'eviction') evictions.push({ policy: event.policy, evicted: event.evicted })
     for (const watcher of watchers) watcher()
   }
 
@@ -145,6 +148,7 @@ export function openPeer(store: Store, options: PeerOptions & { readonly namespa
     messages,
     notices,
     faults,
+    evictions,
     inbox,
     breaches,
     told,
