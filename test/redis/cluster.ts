@@ -85,6 +85,8 @@ function configuration(nodeTimeout: number, { username, password }: Inspector): 
     'cluster-migration-barrier 100',
     'repl-diskless-sync yes',
     'repl-diskless-sync-delay 0',
+    // Or a replica keeps what it was sent in a file, which it would load when it is started again.
+    'rdb-del-sync-files yes',
     // Whatever the ACL and the password of the default user are.
     `masteruser ${username}`,
     `masterauth ${password}`,
