@@ -27,7 +27,8 @@ export function createRetries(writer: Writer): Retries {
   let pending = nothing()
   let delay = FIRST_RETRY
   let timer: NodeJS.Timeout | undefined
-  let trying = false
+  /** What is tried right now: it is not confirmed yet. */
+  let trying: Pending | undefined
 
   function failed(what: Pending, error: UnconfirmedError): void {
     for (const id of what.ids) pending.ids.add(id)
@@ -39,7 +40,7 @@ export function createRetries(writer: Writer): Retries {
 
   /** One timer for all that is pending. */
   function schedule(): void {
-    if (timer !== undefined || trying || instance.closed || sizeOf(pending) === 0) return
+    if (timer !== undefined || trying !== undefined || instance.closed || sizeOf(pending) === 0) return
     timer = setTimeout(() => void retry(), delay * (0.75 + Math.random() / 2))
     delay = Math.min(2 * delay, LAST_RETRY)
   }
@@ -49,10 +50,10 @@ export function createRetries(writer: Writer): Retries {
     const what = pending
     pending = nothing()
     timer = undefined
-    trying = true
+    trying = what
     const { all, ids, tags } = what
     const error = await errorOf(all ? clear(writer) : invalidate(writer, { ids: [...ids], tags: [...tags] }))
-    trying = false
+    trying = undefined
     if (error === undefined) delay = FIRST_RETRY
     else failed({ all, ids: new Set(error.keys), tags: new Set(error.tags) }, error)
     schedule()
@@ -67,7 +68,7 @@ export function createRetries(writer: Writer): Retries {
       return error
     },
     get pending() {
-      return sizeOf(pending)
+      return trying === undefined ? sizeOf(pending) : sizeOf(pending) + sizeOf(without(trying, pending))
     },
   }
 }
@@ -85,6 +86,15 @@ function nothing(): Pending {
 
 function sizeOf({ all, ids, tags }: Pending): number {
   return (all ? 1 : 0) + ids.size + tags.size
+}
+
+/** What is not of the others too. */
+function without({ all, ids, tags }: Pending, others: Pending): Pending {
+  return {
+    all: all && !others.all,
+    ids: new Set([...ids].filter((id) => !others.ids.has(id))),
+    tags: new Set([...tags].filter((tag) => !others.tags.has(tag))),
+  }
 }
 
 function errorOf(attempt: Promise<void>): Promise<UnconfirmedError | undefined> {
