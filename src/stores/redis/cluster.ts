@@ -1,4 +1,4 @@
-import type { Cluster, ClusterOptions, Redis } from 'ioredis'
+import { type Cluster, type ClusterOptions, Command, type Redis } from 'ioredis'
 import { ownOptions, retryDelay, unreachable } from './connection.ts'
 import type { RedisClient } from './source.ts'
 
@@ -85,12 +85,22 @@ export async function mastersOf(cluster: Cluster): Promise<readonly Redis[]> {
   await new Promise<void>((resolve, reject) => {
     cluster.refreshSlotsCache((error) => (error ? reject(error) : resolve()))
   })
+  return [...new Set(Array.from({ length: SLOTS }, (_, slot) => masterOf(cluster, slot)))]
+}
+
+/** The master that has the key, as far as it is known here. @throws StoreError where none is */
+export function ownerOf(cluster: Cluster, key: string): Redis {
+  return masterOf(cluster, new Command('GET', [key]).getSlot() ?? 0)
+}
+
+function masterOf(cluster: Cluster, slot: number): Redis {
   // By slot: the addresses of its nodes, the master's first. Not in the declarations, and the same in versions 5 and 6.
-  const { slots } = cluster as unknown as { slots: readonly (readonly string[] | undefined)[] }
-  const addresses = new Set(Array.from({ length: SLOTS }, (_, slot) => slots[slot]?.[0]))
-  return [...addresses].map((address) => {
-    const node = cluster.nodes('all').find(({ options }) => `${options.host}:${options.port}` === address)
-    if (address === undefined || node === undefined) throw unreachable('not every slot of the cluster has a master')
-    return node
-  })
+  const { slots, connectionPool } = cluster as unknown as {
+    slots: readonly (readonly string[] | undefined)[]
+    connectionPool: { getInstanceByKey(address: string): Redis | undefined }
+  }
+  const address = slots[slot]?.[0]
+  const node = address === undefined ? undefined : connectionPool.getInstanceByKey(address)
+  if (node === undefined) throw unreachable(`slot ${slot} of the cluster has no master that is connected`)
+  return node
 }

@@ -6,6 +6,8 @@ import type { RedisClient } from './source.ts'
 /** One connection of a cache's own, to a server or to all of a cluster. */
 export interface Connection<C extends Redis | Cluster = Redis> {
   readonly client: C
+  /** How often it was connected so far. */
+  readonly times: number
   /** Resolves when it was connected once; rejects with `CLOSED` when it is closed. */
   connected(): Promise<void>
   /** Sends a command now, or, before the first connection, within `commandTimeout`; faults become a `StoreError`. */
@@ -79,7 +81,7 @@ export function connect<C extends Redis | Cluster>(
   // The events that both have, of which the declarations make two lists.
   const emitter = client as unknown as NodeJS.EventEmitter
   let closed = false
-  let everUp = false
+  let times = 0
   let up = false
   let confirm!: () => void
   let never!: (error: StoreError) => void
@@ -94,7 +96,7 @@ export function connect<C extends Redis | Cluster>(
   emitter.on('ready', async () => {
     await listener.up?.()
     if (closed || client.status !== 'ready') return
-    everUp = true
+    times++
     up = true
     confirm()
   })
@@ -120,13 +122,16 @@ export function connect<C extends Redis | Cluster>(
 
   return {
     client,
+    get times() {
+      return times
+    },
     async connected() {
       if (closed) throw new StoreError('CLOSED', 'the cache was closed')
       await connected
     },
     async send(command) {
       if (closed) throw new StoreError('CLOSED', 'the cache was closed')
-      if (!everUp) await firstConnection()
+      if (times === 0) await firstConnection()
       if (!up || client.status !== 'ready') throw unreachable('not connected')
       try {
         return await command()

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Link } from '../../core/store.ts'
+import type { Server } from './wiring.ts'
 
 /** ms between two looks; the first is at the connection. */
 const LOOK_AGAIN_AFTER = 30_000
@@ -9,7 +10,7 @@ const LOOK_AGAIN_AFTER = 30_000
  * refuse CONFIG.
  */
 export function watchEviction(
-  masters: () => Promise<readonly Redis[]>,
+  masters: () => Promise<readonly Server[]>,
   link: Link,
 ): { look(): Promise<void>; close(): void } {
   /** By server: what it was when it was looked at last. */
@@ -21,7 +22,7 @@ export function watchEviction(
   async function look(): Promise<void> {
     clearTimeout(timer)
     try {
-      for (const server of await masters()) await lookAt(server)
+      for (const { client } of await masters()) await lookAt(client)
     } catch (error) {
       // Without the right to INFO nothing can be said; that is said once.
       if (!closed && !refused) link.tell({ type: 'fault', error })

@@ -1,7 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { Cluster, Redis } from 'ioredis'
 import type { Session } from '../../core/store.ts'
-import { unreachable } from './connection.ts'
 import type { Names } from './keys.ts'
 import type { Wiring } from './wiring.ts'
 
@@ -9,10 +7,11 @@ import type { Wiring } from './wiring.ts'
 const PAGE = 1000
 
 /** Lists what a namespace has, server by server; `next` is where to go on: a cursor, its server, and the servers after it. */
-export function listing({ client, clustered, send, masters }: Wiring, names: Names): Session['list'] {
+export function listing({ send, masters, serverNamed }: Wiring, names: Names): Session['list'] {
   return async (at) => {
-    const [cursor = '0', address, ...others] = at?.split(' ') ?? ['0', ...(await send(addresses))]
-    const [next, keys] = await send(() => serverAt(address).scanBuffer(cursor, 'MATCH', names.pattern, 'COUNT', PAGE))
+    const [cursor = '0', server = '', ...others] = at?.split(' ') ?? ['0', ...(await send(serverNames))]
+    const scan = () => serverNamed(server).client.scanBuffer(cursor, 'MATCH', names.pattern, 'COUNT', PAGE)
+    const [next, keys] = await send(scan)
     const ids = new Set<string>()
     const tags = new Set<string>()
     for (const key of keys) {
@@ -21,24 +20,12 @@ export function listing({ client, clustered, send, masters }: Wiring, names: Nam
       if ('id' in read) ids.add(read.id)
       else tags.add(read.tag)
     }
-    const rest = String(next) === '0' ? others : [address, ...others]
+    const rest = String(next) === '0' ? others : [server, ...others]
     const place = [String(next), ...rest].join(' ')
     return { ids: [...ids], tags: [...tags], ...(rest.length === 0 ? {} : { next: place }) }
   }
 
-  /** Of all servers that have keys. */
-  async function addresses(): Promise<readonly string[]> {
-    return clustered ? (await masters()).map(addressOf) : ['']
+  async function serverNames(): Promise<readonly string[]> {
+    return (await masters()).map(({ name }) => name)
   }
-
-  function serverAt(address: string | undefined): Redis {
-    if (!clustered) return client as Redis
-    const node = (client as Cluster).nodes().find((one) => addressOf(one) === address)
-    if (node === undefined) throw unreachable(`${address} is not in the cluster any more`)
-    return node
-  }
-}
-
-function addressOf({ options }: Redis): string {
-  return `${options.host}:${options.port}`
 }

@@ -1,5 +1,5 @@
 import { inParts } from '../../core/parts.ts'
-import type { Page, Session } from '../../core/store.ts'
+import type { Session } from '../../core/store.ts'
 import { expiryOf, wholeMs } from './durations.ts'
 import type { Names } from './keys.ts'
 import type { Scripts } from './scripts.ts'
@@ -14,7 +14,7 @@ const EPOCH_LIFE = 24 * 60 * 60 * 1000
 
 /** The part of a session that is about tags. */
 export function tagSteps(
-  { client, clustered, send }: Wiring,
+  { clustered, send, serverOf, serverNamed }: Wiring,
   scripts: Scripts,
   names: Names,
 ): Pick<Session, 'index' | 'step' | 'mark' | 'members' | 'sweep'> {
@@ -35,11 +35,16 @@ export function tagSteps(
       await send(() => scripts.mark(names.state(tag), String(clock), wholeMs(EPOCH_LIFE)))
     },
 
-    async members(tag, at = '0') {
-      // By cursor: ranks and scores change between two pages, and what they skip would be missed.
-      const [next, found] = await send(() => client.zscanBuffer(names.index(tag), at, 'COUNT', PAGE))
-      const ids = found.filter((_, i) => i % 2 === 0).map(String)
-      return pageOf(ids, String(next))
+    async members(tag, at) {
+      const key = names.index(tag)
+      const [cursor = '0', name] = at?.split(' ') ?? []
+      return send(async () => {
+        const server = name === undefined ? serverOf(key) : serverNamed(name)
+        // By cursor: ranks and scores change between two pages, and what they skip would be missed.
+        const [next, found] = await server.client.zscanBuffer(key, cursor, 'COUNT', PAGE)
+        const ids = found.filter((_, i) => i % 2 === 0).map(String)
+        return String(next) === '0' ? { ids } : { ids, next: `${next} ${server.name}` }
+      })
     },
 
     async sweep(tag, clock) {
@@ -67,8 +72,4 @@ export function tagClock({ send }: Wiring, scripts: Scripts, names: Names): () =
     reading ??= read()
     return reading
   }
-}
-
-function pageOf(ids: readonly string[], next: string): Page {
-  return { ids, ...(next === '0' ? {} : { next }) }
 }

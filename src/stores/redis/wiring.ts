@@ -1,9 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
 import { StoreError } from '../../core/errors.ts'
-import { anyNodeOf, clusterLike, connectNode, connectNodes, mastersOf } from './cluster.ts'
-import { type Connection, type ConnectionListener, connect, duplicateOf } from './connection.ts'
+import { anyNodeOf, clusterLike, connectNode, connectNodes, mastersOf, ownerOf } from './cluster.ts'
+import { type Connection, type ConnectionListener, connect, duplicateOf, unreachable } from './connection.ts'
 import { isCluster, type RedisClient } from './source.ts'
+
+/**
+ * A server as it is connected now. Cursors of scans are of one process: another one, that has taken its place or is the same
+ * started anew, keeps its keys in another order, and goes on elsewhere.
+ */
+export interface Server {
+  readonly client: Redis
+  /** Of this connection, without a space. */
+  readonly name: string
+}
 
 /** How one cache reaches its Redis: one server, or a cluster. */
 export interface Wiring {
@@ -17,7 +27,11 @@ export interface Wiring {
   /** As `send`, for a command that must run once and now, or never. */
   sendOnce<T>(command: () => Promise<T>): Promise<T>
   /** Every server that has keys of its own. */
-  masters(): Promise<readonly Redis[]>
+  masters(): Promise<readonly Server[]>
+  /** The server of the name, as long as it is connected; @throws StoreError after that */
+  serverNamed(name: string): Server
+  /** The server that has the key; @throws StoreError where none is known */
+  serverOf(key: string): Server
   /** A connection for messages, which is not made yet. In a cluster as soon as a node is known; rejects when closed. */
   readonly inbox: Redis | Promise<Redis>
   close(): Promise<void>
@@ -29,17 +43,28 @@ const SEND_AGAIN_AFTER = 30
 export function wire(source: RedisClient, commandTimeout: number, listener: ConnectionListener): Wiring {
   if (isCluster(source)) return wireCluster(source, commandTimeout, listener)
   const commands = connect(duplicateOf(source), commandTimeout, listener)
+  const server = (): Server => ({ client: commands.client, name: String(commands.times) })
   return {
     ...partOf(commands),
     clustered: false,
     send: commands.send,
-    masters: async () => [commands.client],
+    masters: async () => [server()],
+    serverNamed: (name) => found([server()], name),
+    serverOf: server,
     inbox: duplicateOf(source),
   }
 }
 
 function wireCluster(source: RedisClient, commandTimeout: number, listener: ConnectionListener): Wiring {
   const cluster = clusterLike(source)
+  /** A node that is lost and found again has a new client. */
+  const names = new WeakMap<Redis, string>()
+  let named = 0
+  const asServer = (client: Redis): Server => {
+    const name = names.get(client) ?? String(++named)
+    names.set(client, name)
+    return { client, name }
+  }
   cluster.on('+node', (node: Redis) => {
     // Before that it looks for the slots through whichever node, and lets the command wait for the connection.
     if (cluster.status === 'ready') void connectNode(node)
@@ -63,7 +88,9 @@ function wireCluster(source: RedisClient, commandTimeout: number, listener: Conn
         return commands.send(command)
       }
     },
-    masters: () => mastersOf(cluster),
+    masters: async () => (await mastersOf(cluster)).map(asServer),
+    serverNamed: (name) => found(cluster.nodes().map(asServer), name),
+    serverOf: (key) => asServer(ownerOf(cluster, key)),
     inbox: commands.connected().then(() => anyNodeOf(cluster)),
   }
 }
@@ -71,4 +98,10 @@ function wireCluster(source: RedisClient, commandTimeout: number, listener: Conn
 function partOf(commands: Connection<Redis | Cluster>) {
   const { client, connected, send: sendOnce, close } = commands
   return { client, connected, sendOnce, close }
+}
+
+function found(servers: readonly Server[], name: string): Server {
+  const server = servers.find((one) => one.name === name)
+  if (server === undefined) throw unreachable('the connection to a server was lost in the middle of a scan')
+  return server
 }
