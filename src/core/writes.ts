@@ -108,12 +108,14 @@ async function sendTagged(instance: Instance, write: Write, policy: Policy): Pro
   const { breaker, session, settings } = instance
   const guarded = { op: 'set', key: id, timeout: settings.commandTimeout, always: true }
   instance.usesTags()
-  const clock = await breaker.run(guarded, () => session.take(id, token, policy.leaseTtl))
   const release = () => breaker.run(guarded, () => session.end(id, token, { type: 'again' }))
+  let clock: number
   let epoch: number
   try {
+    clock = await breaker.run(guarded, () => session.take(id, token, policy.leaseTtl))
     epoch = await breaker.run(guarded, () => session.index(id, tags, indexLife(ttl, policy)))
   } catch (error) {
+    // Also where it was the taking: that may have been done, and only its reply be late.
     instance.behind(release().catch(() => undefined)) // told by the breaker; the lease frees the key then
     throw error
   }

@@ -148,9 +148,9 @@ onEveryStore((service) => {
     expect(other.trace.of('fenced').map(({ key }) => key)).toEqual(['key 2', 'key 3'])
   })
 
-  it('thousands of entries with tags of their own go', async () => {
+  it('more than a thousand entries with tags of their own go', async () => {
     const { cache } = await open()
-    const keys = Array.from({ length: 3000 }, (_, i) => `key ${i}`)
+    const keys = Array.from({ length: 1200 }, (_, i) => `key ${i}`)
     await cache.setMany(
       keys.map((key) => [key, key] as const),
       { tags: (value) => [`of ${value}`, 'all'] },

@@ -211,6 +211,24 @@ onEveryStore((service) => {
     },
   )
 
+  it.for<GatedStep>(['take', 'index'])(
+    'a %s whose reply is late is given back: nobody waits for its lease',
+    async (step) => {
+      const gates = gatedStore(service.store)
+      const { cache, trace } = await open({ store: gates, commandTimeout: 500 })
+      const other = await open()
+      const late = gates.after(step)
+      const rejected = cache.set('key', 'lost', TAGGED)
+      await expect(rejected).rejects.toMatchObject({ code: 'UNCONFIRMED', cause: { code: 'TIMEOUT' } })
+      // The lease is a minute.
+      expect(await other.cache.getOrSet('key', () => 'computed')).toBe('computed')
+      late.open()
+      await other.trace.saw('publish')
+      expect(await cache.get('key')).toBe('computed')
+      expect(trace.of('set')).toEqual([])
+    },
+  )
+
   it('what its tags can not be is said before anything is written', async () => {
     const { cache, trace, gates } = await openGated()
     const failed = new Error('a bug in tags')
