@@ -6,6 +6,7 @@ import { PROBE } from '../../src/stores/redis/messages.ts'
 import { type CommandRecord, inScript } from '../redis/monitor.ts'
 import { testNamespace } from '../redis/namespace.ts'
 import { type NodeProcess, startProcess } from '../redis/processes.ts'
+import type { ClusterPlace } from './place.ts'
 import type { Asked, AskOptions, Heard, LoaderSpec, Said, WorkerCalls, WorkerEvents } from './worker.ts'
 
 const WORKER = new URL('./worker.ts', import.meta.url)
@@ -13,9 +14,14 @@ const WORKER = new URL('./worker.ts', import.meta.url)
 /** ms after which something that a test waits for counts as not happening: far more than a busy machine needs. */
 const DEADLINE = 10_000
 
-export interface CrewOptions {
-  /** Of the Redis; or one for each process. */
-  url: string | readonly string[]
+/** Which Redis: the URL of a server; or a cluster, which A and C reach through ioredis 6, B and D through 5; or one for each. */
+export type Whereabouts =
+  | { url: string | readonly string[] }
+  | { cluster: ClusterPlace | readonly [ClusterPlace, ...ClusterPlace[]] }
+
+export type CrewOptions = Whereabouts & CrewSettings
+
+interface CrewSettings {
   /** For all caches. */
   cache?: Omit<CacheOptions, 'store' | 'namespace'>
   /** How many processes take part. Default: all. */
@@ -24,6 +30,8 @@ export interface CrewOptions {
   ready?: boolean
   /** `true`: nobody listens to the caches. */
   unheard?: boolean
+  /** `true`: steps can be held on their way to the store. */
+  gated?: boolean
 }
 
 /** The processes of one test file. Each test opens new caches in them, in a namespace of its own. */
@@ -95,17 +103,16 @@ export function useCrew(size: number): Crew {
   })
 
   return {
-    async open({ url, cache = {}, size: some = size, ready = true, unheard = false }) {
+    async open({ cache = {}, size: some = size, ready = true, unheard = false, gated = false, ...where }) {
       const namespace = testNamespace()
       const instances = await Promise.all(
         Array.from({ length: some }, async (_, index) => {
           slots[index] ??= await start(index)
           const slot = slots[index]
           const connectionName = `${namespace}-${slot.name}`
-          const own = new URL(typeof url === 'string' ? url : (url[index] as string))
-          own.searchParams.set('connectionName', connectionName)
+          const place = placeOf(where, index, connectionName)
           slot.heard = []
-          const options = { url: own.href, name: slot.name, cache: { ...cache, namespace }, unheard }
+          const options = { place, name: slot.name, cache: { ...cache, namespace }, unheard, gated }
           slot.cache = Number.POSITIVE_INFINITY
           slot.cache = await slot.process.call('open', options)
           slot.heard = (await slot.process.call('heard')).slice()
@@ -116,6 +123,18 @@ export function useCrew(size: number): Crew {
       return instances as [Instance, Instance, Instance, Instance]
     },
   }
+}
+
+function placeOf(where: Whereabouts, index: number, connectionName: string): string | ClusterPlace {
+  if ('url' in where) {
+    const own = new URL(typeof where.url === 'string' ? where.url : (where.url[index] as string))
+    own.searchParams.set('connectionName', connectionName)
+    return own.href
+  }
+  const { cluster } = where
+  const place = 'startupNodes' in cluster ? cluster : (cluster[index] as ClusterPlace)
+  const { ioredis = index % 2 === 0 ? 6 : 5, options = {} } = place
+  return { ...place, ioredis, options: { ...options, redisOptions: { connectionName, ...options.redisOptions } } }
 }
 
 /** Waits for it, but not for ever. */
@@ -305,6 +324,10 @@ function lineOf(event: Said): string {
       return event.shared ? 'loaderError shared' : 'loaderError'
     case 'invalidate':
       return event.remote ? 'invalidate remote' : 'invalidate'
+    case 'clear':
+      return event.remote ? 'clear remote' : 'clear'
+    case 'held':
+      return `held ${event.step}`
     case 'storeFault':
       return `storeFault ${event.op} ${(event.error as { code?: string }).code}`
     case 'breaker':

@@ -2,9 +2,20 @@
 import { existsSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { Redis } from 'ioredis'
-import { type Cache, type CacheEvent, type CacheOptions, createCache, LoaderError } from '../../src/index.ts'
+import {
+  type Cache,
+  type CacheEvent,
+  type CacheOptions,
+  createCache,
+  type InvalidateOptions,
+  LoaderError,
+  UnconfirmedError,
+} from '../../src/index.ts'
 import { redisStore } from '../../src/stores/redis/index.ts'
+import { type Gate, type GatedStep, type GatedStore, gatedStore } from '../core/gates.ts'
 import { serve } from '../redis/child.ts'
+import { churnTags } from './churn.ts'
+import { type ClusterPlace, clientAt, type PlacedClient } from './place.ts'
 
 /** What a loader does; it first counts and tells its run. */
 export interface LoaderSpec {
@@ -31,6 +42,16 @@ export interface AskOptions {
   maxFlightTime?: number
   waitTimeout?: number
   forceRefresh?: boolean
+  tags?: readonly string[]
+  /** Tags that are a function of the value: known only when the loader is done. */
+  lateTags?: readonly string[]
+}
+
+/** What the store did not confirm. */
+export interface Unconfirmed {
+  keys: readonly string[]
+  tags: readonly string[]
+  message: string
 }
 
 /** What the callers of one `ask` got. Times are ms of the machine's monotonic clock, the same in all processes. */
@@ -56,6 +77,7 @@ export interface ErrorSaid extends ErrorSpec {
 export type Said =
   | CacheEvent
   | { readonly type: 'load' | 'loaded' | 'failed'; readonly key: string; readonly value: unknown }
+  | { readonly type: 'held'; readonly step: GatedStep }
 
 export interface Heard {
   /** Which of the caches that this process had, one after another. */
@@ -65,15 +87,22 @@ export interface Heard {
 }
 
 export interface OpenOptions {
-  url: string
+  /** The URL of a server, or a cluster. */
+  place: string | ClusterPlace
   name: string
   cache: CacheOptions
   /** Nobody listens to the cache: what it has to say becomes process warnings. */
   unheard: boolean
+  /** There are gates on the way to the store. */
+  gated: boolean
 }
 
 let caches = 0
 let cache: Cache
+/** What the user of a cluster has, and gives to the cache. */
+let client: PlacedClient | undefined
+let gates: GatedStore | undefined
+let held: Gate[] = []
 let name: string
 let heard: Heard[] = []
 let runs = new Map<string, { count: number; now: number; most: number }>()
@@ -88,7 +117,11 @@ const calls = {
     runs = new Map()
     const own = caches
     name = options.name
-    cache = createCache({ store: redisStore(options.url), ttl: 60_000, ...options.cache })
+    const { place } = options
+    client = typeof place === 'string' ? undefined : clientAt(place)
+    const store = redisStore(client ?? (place as string))
+    gates = options.gated ? gatedStore(store) : undefined
+    cache = createCache({ store: gates ?? store, ttl: 60_000, ...options.cache })
     if (!options.unheard) cache.on('*', (event) => say(own, event))
     return own
   },
@@ -96,13 +129,18 @@ const calls = {
   /** Ends what a test may have left behind. */
   async reset(): Promise<void> {
     finishAll()
+    calls.letGo()
     await cache?.close()
+    client?.disconnect()
+    client = undefined
   },
 
   ready: () => cache.ready(),
 
   /** `callers` callers ask for the key in one tick. */
-  async ask(key: string, callers: number, spec: LoaderSpec = {}, options: AskOptions = {}): Promise<Asked> {
+  async ask(key: string, callers: number, spec: LoaderSpec = {}, said: AskOptions = {}): Promise<Asked> {
+    const { lateTags, ...rest } = said
+    const options = lateTags === undefined ? rest : { ...rest, tags: () => lateTags }
     const askedAt = monotonic()
     let firstAt = 0
     const asking = Array.from({ length: callers }, () =>
@@ -124,8 +162,8 @@ const calls = {
   },
 
   /** One caller for each key, all in one tick; the answers in order. */
-  askEach: (keys: string[], spec: LoaderSpec = {}): Promise<unknown[]> =>
-    Promise.all(keys.map((key) => cache.getOrSet(key, () => load(key, spec)))),
+  askEach: (keys: string[], spec: LoaderSpec = {}, tags: readonly string[] = []): Promise<unknown[]> =>
+    Promise.all(keys.map((key) => cache.getOrSet(key, () => load(key, spec), { tags }))),
 
   /** Lets the held loaders of the key go on, and those that come. */
   finish(key: string): void {
@@ -133,9 +171,56 @@ const calls = {
     holds.delete(key)
   },
 
+  /** Holds the `nth` next such step before it is sent; tells when it has come so far. */
+  hold(step: GatedStep, nth = 1): void {
+    const own = caches
+    for (let i = 1; i <= nth; i++) {
+      const gate = gates?.before(step)
+      if (gate === undefined) throw new Error('open it with gates')
+      if (i < nth) gate.open()
+      else held.push(gate)
+    }
+    void held.at(-1)?.reached.then(() => say(own, { type: 'held', step }))
+  },
+
+  /** Lets all go on that is held. */
+  letGo(): void {
+    for (const gate of held) gate.open()
+    held = []
+  },
+
   get: (key: string) => cache.get(key),
-  set: (key: string, value: unknown, ttl = 60_000) => cache.set(key, value, { ttl }),
+  getMany: (keys: string[]) => cache.getMany(keys),
+  set: (key: string, value: unknown, ttl = 60_000, tags: readonly string[] = []) =>
+    cache.set(key, value, { ttl, tags }),
+  /** Each key's value is the key. */
+  setMany: (keys: string[], tags: readonly string[]) =>
+    cache.setMany(
+      keys.map((key) => [key, key] as const),
+      { tags },
+    ),
   invalidate: (...keys: string[]) => cache.invalidate({ keys }),
+  invalidateTags: (...tags: string[]) => cache.invalidate({ tags }),
+  clear: () => cache.clear(),
+
+  /** What was not confirmed of an invalidation, a tagged write (`set`), or of clearing all (`{}`); nothing if it holds. */
+  async unconfirmed(what: InvalidateOptions & { set?: readonly [key: string, tags: string[]] }) {
+    const { set, ...rest } = what
+    const done =
+      set !== undefined
+        ? cache.set(set[0], 'set', { tags: set[1] })
+        : Object.keys(rest).length > 0
+          ? cache.invalidate(rest)
+          : cache.clear()
+    return done.then(
+      () => undefined,
+      (error): Unconfirmed => {
+        if (!(error instanceof UnconfirmedError)) throw error
+        return { keys: error.keys, tags: error.tags, message: error.message }
+      },
+    )
+  },
+
   stats: () => cache.stats(),
 
   /** Asks the store something, so that the breaker may try it, and tells how things are then. */
@@ -182,6 +267,12 @@ const calls = {
     }
     return stale
   },
+
+  churnTags: (url: string, origin: string, keys: string[], tags: string[], rounds: number) =>
+    churnTags(cache, { url, origin, keys, tags, rounds }),
+
+  /** How the user's client of the cluster is. */
+  clientStatus: () => client?.status,
 }
 
 export type WorkerCalls = typeof calls

@@ -22,7 +22,7 @@ export interface CommandWatch extends AsyncDisposable {
 export async function watchCommands(url: string): Promise<CommandWatch> {
   // A watch that reconnects would have a gap nobody sees: a broken connection ends it instead, and `stop` rejects.
   const control = new Redis(url, { retryStrategy: null })
-  const watcher = await control.monitor()
+  const watcher = await monitorOf(control)
   for (const client of [control, watcher]) client.on('error', () => {})
   const own = addressOf(await control.client('INFO'))
   const records: CommandRecord[] = []
@@ -65,6 +65,20 @@ export async function watchCommands(url: string): Promise<CommandWatch> {
     async [Symbol.asyncDispose]() {
       disconnect()
     },
+  }
+}
+
+/**
+ * What comes in one packet with the reply to MONITOR ioredis takes for a reply to nothing, and such a client sees nothing:
+ * then another one is made.
+ */
+async function monitorOf(control: Redis): Promise<Redis> {
+  for (let attempts = 5; ; attempts--) {
+    try {
+      return await control.monitor()
+    } catch (error) {
+      if (attempts === 1 || !/Command queue state error/.test(String(error))) throw error
+    }
   }
 }
 

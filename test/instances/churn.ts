@@ -1,0 +1,36 @@
+import { Redis } from 'ioredis'
+import type { Cache } from '../../src/index.ts'
+
+export interface TagChurn {
+  /** Of the server that has the origin's version. */
+  readonly url: string
+  readonly origin: string
+  /** All have all tags. */
+  readonly keys: readonly string[]
+  readonly tags: readonly string[]
+  readonly rounds: number
+}
+
+/**
+ * Round for round: a new version is written to the origin; then all keys are invalidated by one of their tags, or one key
+ * by itself, in turn; then those asked for. How many answers were older than the version written before.
+ */
+export async function churnTags(cache: Cache, { url, origin, keys, tags, rounds }: TagChurn): Promise<number> {
+  const database = new Redis(url)
+  const load = async () => Number(await database.get(origin))
+  let stale = 0
+  try {
+    for (let round = 0; round < rounds; round++) {
+      const version = await database.incr(origin)
+      const some = round % 2 === 0 ? keys : [keys[round % keys.length] as string]
+      const tag = tags[round % tags.length] as string
+      await cache.invalidate(round % 2 === 0 ? { tags: [tag] } : { keys: some })
+      // Their tags are known only when the value is.
+      const asked = [...some, ...some].map((key) => cache.getOrSet(key, load, { tags: () => tags }))
+      stale += (await Promise.all(asked)).filter((answer) => answer < version).length
+    }
+  } finally {
+    database.disconnect()
+  }
+  return stale
+}
