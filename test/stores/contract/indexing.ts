@@ -168,6 +168,7 @@ export function indexing(source: StoreSource): void {
     await using peers = await openPeers(source)
     const { session } = await peers.join()
     const dead = Array.from({ length: 90 }, () => newToken())
+    await store(session, 'x', ['a'])
     // No entry and no flight: nothing of these could be published any more.
     await Promise.all(dead.map((id) => session.index(id, ['a'], 20)))
     await passed(session, 60)

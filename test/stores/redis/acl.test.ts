@@ -1,67 +1,33 @@
 import { Redis as Redis5 } from 'ioredis5'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Ending } from '../../../src/index.ts'
 import { redisStore } from '../../../src/stores/redis/index.ts'
 import { startProxy } from '../../redis/proxy.ts'
 import { type RedisServer, startRedis } from '../../redis/server.ts'
 import { plain } from '../contract/ending.ts'
-import { entryOf, LONG, newToken, openPeers, type Peer, textOf, until, within } from '../contract/peers.ts'
+import { entryOf, LONG, newToken, openPeers, textOf, until, within } from '../contract/peers.ts'
+import { COMMANDS, DOCUMENTED, everything, FEWEST } from './rights.ts'
 
-/** As the README has it. */
-const DOCUMENTED = '~ns:* &ns:* +@read +@write +@scripting +@pubsub +@connection +time +info'
-/** What the client sends, and what scripts run. HELLO and AUTH need no right; without INFO ioredis prints a warning. */
-const COMMANDS = [
-  ...['get', 'mget', 'eval', 'evalsha', 'publish', 'subscribe', 'time'],
-  ...['getrange', 'exists', 'hget', 'hdel', 'hset', 'hkeys', 'hlen', 'pttl', 'pexpire', 'type', 'set', 'del'],
-]
-const MINIMAL = `~ns:{* &ns:inbox:* &ns:bus ${COMMANDS.map((name) => `+${name}`).join(' ')}`
-
-const serverFor = (rights: string) => startRedis({ acl: [`user app on >secret resetchannels -@all ${rights}`] })
-const urlOf = ({ port }: RedisServer) => `redis://app:secret@127.0.0.1:${port}`
+const serverFor = (rights: string) => startRedis({ acl: [`user atomcache on >secret resetchannels -@all ${rights}`] })
+const urlOf = ({ port }: RedisServer) => `redis://atomcache:secret@127.0.0.1:${port}`
 const source = (server: RedisServer, enableReadyCheck = true) => {
-  const options = { port: server.port, username: 'app', password: 'secret', enableReadyCheck }
+  const options = { port: server.port, username: 'atomcache', password: 'secret', enableReadyCheck }
   return { open: () => () => redisStore(options) }
-}
-
-/** Every method, every outcome and both channels. */
-async function everything(peers: Awaited<ReturnType<typeof openPeers>>): Promise<Peer[]> {
-  const options = { namespace: 'ns' }
-  const [leader, waiter] = [await peers.join(options), await peers.join(options)]
-  for (const type of ['value', 'share', 'error', 'again', 'alone'] as const) {
-    const token = await leader.lead('x')
-    expect((await waiter.wait('x')).token).toBe(token)
-    expect(await leader.session.renew('x', token, LONG)).toBe(1)
-    const entry = entryOf(token)
-    const ending =
-      type === 'value' ? { type, entry, ttl: LONG } : type === 'share' ? { type, entry } : { type, error: entry }
-    expect(await leader.session.end('x', token, ending)).toEqual({ type: 'ok', stored: type === 'value' })
-    expect((await waiter.message(token)).outcome.type).toBe(type === 'share' ? 'value' : type)
-  }
-  expect(await waiter.session.read('x')).toBeDefined()
-  expect(await waiter.session.claim('x', { token: newToken(), seen: 'none', lease: LONG })).toEqual({ type: 'hit' })
-  await leader.session.set('for ever', Buffer.from('x'), Number.POSITIVE_INFINITY)
-  expect((await waiter.session.readMany(['for ever', 'y'])).map(textOf)).toEqual(['x', undefined])
-  await waiter.session.remove(['x'])
-  await leader.session.announce({ from: 'me', ids: ['x'], tags: [], all: false })
-  await waiter.notice(() => true)
-  expect([...leader.faults, ...waiter.faults]).toEqual([])
-  return [leader, waiter]
 }
 
 describe('a user of the server', () => {
   test.each([
     ['with the documented rights', DOCUMENTED],
-    ['with the fewest and a ready check', `${MINIMAL} +info`],
-    ['with the fewest rights', MINIMAL],
+    ['with the fewest rights', FEWEST],
   ])('%s can do everything', async (_name, rights) => {
     await using server = await serverFor(rights)
-    await using peers = await openPeers(source(server, rights !== MINIMAL))
+    await using peers = await openPeers(source(server))
     await everything(peers)
   })
 
   test('with the documented rights can do everything through ioredis 5', async () => {
     await using server = await serverFor(DOCUMENTED)
-    const client = new Redis5({ port: server.port, username: 'app', password: 'secret', lazyConnect: true })
+    const client = new Redis5({ port: server.port, username: 'atomcache', password: 'secret', lazyConnect: true })
     await using peers = await openPeers({ open: () => () => redisStore(client) })
     await everything(peers)
   })
@@ -83,31 +49,70 @@ describe('a user of the server', () => {
     )
   })
 
-  test.each(COMMANDS)('without %s cannot do everything: the rights are the fewest', async (missing) => {
-    await using server = await serverFor(`${MINIMAL} -${missing}`)
-    const peers = await openPeers(source(server, false))
-    const done = everythingUnready(peers)
-    await expect(done).rejects.toThrow()
-    await peers[Symbol.asyncDispose]()
+  test('without info is told so by one fault, once, however often it connects, and can do everything', async () => {
+    await using server = await serverFor(`${DOCUMENTED} -info`)
+    await using peers = await openPeers(source(server, false))
+    const peer = await peers.join({ namespace: 'shop' })
+    const refusals = () => peer.faults.filter((fault) => String(fault).includes('NOPERM'))
+    await peer.told(() => refusals().length > 0, 'the fault')
+    const inspector = server.client()
+    for (let connections = 1; connections <= 3; connections++) {
+      await inspector.acl('LOG', 'RESET')
+      await inspector.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      // It asks at each connection.
+      await expect.poll(async () => String(await inspector.acl('LOG'))).toContain('info')
+      await until(
+        () => peer.session.read('y').catch((error: unknown) => error),
+        (answer) => answer === undefined,
+        'the commands',
+      )
+    }
+    await peer.lead('x')
+    expect(refusals()).toHaveLength(1)
+    expect(peer.evictions).toEqual([])
   })
 
   test('without time: a refused claim leaves no flight behind, for which others would wait', async () => {
-    await using server = await serverFor(`${MINIMAL} -time`)
-    await using peers = await openPeers(source(server, false))
-    const { session } = await peers.join({ namespace: 'ns' })
+    await using server = await serverFor(`${FEWEST} -time`)
+    await using peers = await openPeers(source(server))
+    const { session } = await peers.join({ namespace: 'shop' })
     const claim = session.claim('x', { token: newToken(), seen: 'none', lease: LONG })
     await expect(claim).rejects.toMatchObject({ name: 'StoreError', code: 'REFUSED' })
-    expect(await server.client().exists('ns:{x}:flight')).toBe(0)
+    const taken = session.take('x', newToken(), LONG)
+    await expect(taken).rejects.toMatchObject({ name: 'StoreError', code: 'REFUSED' })
+    expect(await server.client().exists('shop:{x}:flight')).toBe(0)
+  })
+})
+
+describe('the fewest rights', () => {
+  let server: RedisServer
+  beforeAll(async () => {
+    server = await serverFor(FEWEST)
+  })
+  afterAll(() => server[Symbol.asyncDispose]())
+
+  test.each(COMMANDS)('without %s are too few', async (missing) => {
+    const inspector = server.client()
+    await inspector.flushall()
+    await inspector.script('FLUSH')
+    await inspector.acl('SETUSER', 'atomcache', ...FEWEST.split(' ').filter((word) => word.startsWith('+')))
+    await inspector.acl('SETUSER', 'atomcache', `-${missing}`)
+    await inspector.acl('LOG', 'RESET')
+    const peers = await openPeers(source(server, false))
+    await expect(within(1500, everything(peers))).rejects.toThrow()
+    const denied = ((await inspector.acl('LOG')) as string[][]).map((entry) => entry[entry.indexOf('object') + 1])
+    expect(denied).toContain(missing)
+    await peers[Symbol.asyncDispose]()
   })
 })
 
 describe('a user without rights to channels', () => {
-  const rights = DOCUMENTED.replace('&ns:*', '')
+  const rights = DOCUMENTED.replace('&shop:*', '')
 
   test('is told by faults that its subscription is refused, and has no confirmed inbox', async () => {
     await using server = await serverFor(rights)
     await using peers = await openPeers(source(server))
-    const peer = await peers.join({ namespace: 'ns', unready: true })
+    const peer = await peers.join({ namespace: 'shop', unready: true })
     await peer.told(() => peer.faults.length > 0, 'the fault')
     expect(String(peer.faults[0])).toContain('NOPERM')
     expect(peer.inbox).not.toContain(true)
@@ -116,7 +121,7 @@ describe('a user without rights to channels', () => {
   test('ends a flight all the same: stored, gone, and a fault for each who could not be told', async () => {
     await using server = await serverFor(rights)
     await using peers = await openPeers(source(server))
-    const unready = { namespace: 'ns', unready: true }
+    const unready = { namespace: 'shop', unready: true }
     const [leader, one, two] = [await peers.join(unready), await peers.join(unready), await peers.join(unready)]
     const token = await leader.lead('x')
     await Promise.all([one.wait('x'), two.wait('x')])
@@ -132,13 +137,13 @@ describe('a user without rights to channels', () => {
       expect(fault).toMatchObject({ name: 'StoreError', code: 'REFUSED', message: expect.stringContaining('NOPERM') })
     }
     expect(textOf(await one.session.read('x'))).toBe(textOf(entry))
-    expect(await server.client().exists('ns:{x}:flight')).toBe(0)
+    expect(await server.client().exists('shop:{x}:flight')).toBe(0)
   })
 
   test('removes and sets all the same, and has its announcements refused', async () => {
     await using server = await serverFor(rights)
     await using peers = await openPeers(source(server))
-    const peer = await peers.join({ namespace: 'ns', unready: true })
+    const peer = await peers.join({ namespace: 'shop', unready: true })
     await peer.session.set('x', Buffer.from('x'), LONG)
     await peer.lead('x')
     await peer.wait('x')
@@ -151,9 +156,9 @@ describe('a user without rights to channels', () => {
   test('is subscribed when it gets the right, without a new connection', async () => {
     await using server = await serverFor(rights)
     await using peers = await openPeers(source(server))
-    const peer = await peers.join({ namespace: 'ns', unready: true })
+    const peer = await peers.join({ namespace: 'shop', unready: true })
     await peer.told(() => peer.faults.length > 0, 'the fault')
-    await server.client().acl('SETUSER', 'app', '&ns:*')
+    await server.client().acl('SETUSER', 'atomcache', '&shop:*')
     // It tries again every five seconds.
     await until(
       async () => peer.inbox.at(-1),
@@ -170,8 +175,8 @@ describe('a user without rights to channels', () => {
     await using proxy = await startProxy(urlOf(server))
     const waiting = await openPeers({ open: () => () => redisStore(server.url) })
     const leading = await openPeers({ open: () => () => redisStore(proxy.url) })
-    const waiter = await waiting.join({ namespace: 'ns' })
-    const leader = await leading.join({ namespace: 'ns', unready: true })
+    const waiter = await waiting.join({ namespace: 'shop' })
+    const leader = await leading.join({ namespace: 'shop', unready: true })
     await leader.told(() => leader.faults.length > 0, 'the refused subscription')
     const inspector = server.client()
     const inlined = { type: 'value', entry: entryOf('s'.repeat(16), Buffer.from([0, 255])) } as const
@@ -185,7 +190,7 @@ describe('a user without rights to channels', () => {
       { given: { type: 'alone' }, told: { type: 'alone' } },
     ] as const
     for (const [i, { given, told }] of endings.entries()) {
-      await inspector.acl('SETUSER', 'app', 'resetchannels')
+      await inspector.acl('SETUSER', 'atomcache', 'resetchannels')
       await inspector.acl('LOG', 'RESET')
       const id = `é:${i}`
       const token = await leader.lead(id)
@@ -194,8 +199,8 @@ describe('a user without rights to channels', () => {
       // The script has run and was refused; before its reply is back, the client gets the right.
       proxy.delay(100)
       const ended = leader.session.end(id, token, given as Ending)
-      await expect.poll(() => inspector.exists(`ns:{${id}}:flight`), { interval: 5 }).toBe(0)
-      await inspector.acl('SETUSER', 'app', '&ns:*')
+      await expect.poll(() => inspector.exists(`shop:{${id}}:flight`), { interval: 5 }).toBe(0)
+      await inspector.acl('SETUSER', 'atomcache', '&shop:*')
       expect((await inspector.acl('LOG')) as unknown[]).not.toEqual([])
       const message = await waiter.message(token)
       expect(message.id).toBe(id)
@@ -208,7 +213,3 @@ describe('a user without rights to channels', () => {
     await waiting[Symbol.asyncDispose]()
   })
 })
-
-async function everythingUnready(peers: Awaited<ReturnType<typeof openPeers>>): Promise<unknown> {
-  return within(1500, everything(peers)).then(() => 'it could')
-}
