@@ -181,6 +181,9 @@ export interface Sighting {
   readonly last: number
 }
 
+/** ms: a look into Redis that took longer does not count, because it is not known when in it Redis was read. */
+export const LOOK_LIMIT = 1000
+
 /** Of a fault that befalls everybody. */
 export const ALL = 'all'
 

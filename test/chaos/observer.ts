@@ -1,6 +1,6 @@
 import { decodeEntry } from '../../src/core/entry.ts'
 import type { Bytes } from '../../src/index.ts'
-import { monotonic, type Sighting, type Value } from './history.ts'
+import { LOOK_LIMIT, monotonic, type Sighting, type Value } from './history.ts'
 
 /** Looks into Redis itself, past caches and proxies, over and over. */
 export interface Observer {
@@ -42,6 +42,7 @@ export function observe(ids: readonly string[], look: Look): Observer {
       const at = monotonic()
       try {
         const found = await look(ids)
+        if (monotonic() - at > LOOK_LIMIT) continue
         looks++
         for (const [i, id] of ids.entries()) see(id, found[i], at)
       } catch {

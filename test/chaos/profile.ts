@@ -69,7 +69,7 @@ const LONG_FLIGHT = 10_000
 /** All there is, and all that can go wrong. */
 export const EVERYTHING: Profile = {
   processes: 6,
-  lanes: 10,
+  lanes: 24,
   rest: 24,
   keys: [
     keyOf('k0', 'none'),
@@ -79,27 +79,27 @@ export const EVERYTHING: Profile = {
     keyOf('k4', 'derived', ['t1']),
     keyOf('k5', 'derived', ['t1', 't2'], LONG_LEASE),
     keyOf('k6', 'changing', ['t0', 't2', 't3']),
-    keyOf('k7', 'mixed', ['t2', 't3']),
+    keyOf('k7', 'mixed', ['t2', 't3'], LONG_LEASE),
     keyOf('k8', 'mixed', ['t3', 't4']),
     ...['alice', 'bob', null].map((scope) => keyOf(['mine', scope], 'derived', ['t4'], LEASE, scope)),
     ...['alice', 'bob'].map((scope) => keyOf(['own', { of: scope }], 'none', [], LEASE, scope)),
     keyOf('{k}9%', 'changing', ['t1', '{t}5%']),
   ],
   moves: {
-    ask: 50,
-    askTogether: 5,
-    get: 12,
+    ask: 60,
+    askTogether: 4,
+    get: 10,
     getMany: 8,
     has: 2,
     entry: 3,
-    set: 3,
-    setMany: 0.7,
-    delete: 2,
-    invalidateKeys: 3,
-    invalidateTags: 5,
-    invalidateBoth: 1,
-    clear: 0.05,
-    claim: 4,
+    set: 1.2,
+    setMany: 0.3,
+    delete: 1,
+    invalidateKeys: 1.2,
+    invalidateTags: 2.5,
+    invalidateBoth: 0.3,
+    clear: 0.02,
+    claim: 3,
   },
   loads: [
     [4, 0, 5],
@@ -107,7 +107,7 @@ export const EVERYTHING: Profile = {
     [1, 60, 500],
   ],
   failing: 0.06,
-  hanging: 0.008,
+  hanging: 0.005,
   ttls: [
     [5, null],
     [5, 60_000],
@@ -119,7 +119,7 @@ export const EVERYTHING: Profile = {
   leaving: 0.05,
   impatient: 0.04,
   following: 0.7,
-  latencies: [0, 0, 0, 3],
+  latencies: [0, 12, 2, 25, 0, 6],
   faults: {
     kill: 2,
     pause: 3,
@@ -138,6 +138,59 @@ export const EVERYTHING: Profile = {
     moveSlot: 2,
   },
   commandTimeout: 150,
+}
+
+/** Nothing goes wrong, but the lines differ: what takes several trips is overtaken on the way. */
+const PEACE: Pick<Profile, 'processes' | 'lanes' | 'latencies' | 'faults' | 'hanging' | 'failing'> = {
+  processes: 4,
+  lanes: 16,
+  latencies: [0, 25, 2, 12],
+  faults: {},
+  hanging: 0,
+  failing: 0.02,
+}
+
+const FEW_MOVES: Profile['moves'] = {
+  ask: 60,
+  askTogether: 2,
+  get: 4,
+  getMany: 6,
+  has: 0,
+  entry: 0,
+  set: 0,
+  setMany: 0,
+  delete: 0,
+  invalidateKeys: 0,
+  invalidateTags: 0,
+  invalidateBoth: 0,
+  clear: 0,
+  claim: 1,
+}
+
+/** Much is invalidated by key, and long leases hide no wait. */
+export const INVALIDATED_KEYS: Profile = {
+  ...EVERYTHING,
+  ...PEACE,
+  keys: ['k0', 'k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7'].map((key) => keyOf(key, 'none', [], LONG_LEASE)),
+  moves: { ...FEW_MOVES, invalidateKeys: 6 },
+  loads: [
+    [2, 0, 5],
+    [2, 5, 60],
+  ],
+  ttls: [[1, null]],
+}
+
+/** Much is invalidated by tag. */
+export const INVALIDATED_TAGS: Profile = {
+  ...EVERYTHING,
+  ...PEACE,
+  keys: EVERYTHING.keys.filter((key) => key.tags.length > 0),
+  moves: { ...FEW_MOVES, invalidateTags: 6 },
+  loads: [
+    [3, 0, 5],
+    [2, 5, 60],
+  ],
+  ttls: [[1, null]],
 }
 
 function keyOf(

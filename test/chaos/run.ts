@@ -5,6 +5,7 @@ import { startRedis } from '../redis/server.ts'
 import { check } from './checker/check.ts'
 import { type Model, modelOf } from './checker/model.ts'
 import type { Violation } from './checker/violation.ts'
+import { startChaosCluster } from './cluster.ts'
 import { type Crew, startCrew } from './crew.ts'
 import type { History } from './history.ts'
 import { type Nemesis, unleash } from './nemesis.ts'
@@ -39,13 +40,13 @@ const GRACE = 90_000
 /** Plays for so many seconds, and judges what happened. Rejects if it hangs; ends all that it started in any case. */
 export async function runChaos(options: ChaosOptions): Promise<Chaos> {
   const { seconds, seed, servers: kind, profile } = options
-  if (kind !== 'standalone') throw new Error('The cluster is not there yet.')
   const random = createRandom(seed)
   const namespace = testNamespace('chaos')
   const { processes, latencies } = profile
   const ids = profile.keys.map(({ id }) => id)
   await using origin = await startRedis()
-  await using servers = await startStandalone({ namespace, processes, ids, latencies })
+  const start = kind === 'cluster' ? startChaosCluster : startStandalone
+  await using servers = await start({ namespace, processes, ids, latencies })
   const said = { namespace, originUrl: origin.url, profile, source: options.source }
   await using crew = await startCrew(
     processes,

@@ -26,3 +26,19 @@ export interface ServersOptions {
   /** ms, as in the profile: by place. */
   readonly latencies: readonly number[]
 }
+
+export const EVERYBODY: Befallen = { target: 'all' }
+
+/** Entries and flights go, as under memory pressure; never what belongs to tags: of that Redis must forget nothing. */
+export function evicting(
+  ids: readonly string[],
+  names: { entry(id: string): string; flight(id: string): string },
+  unlink: (key: string) => Promise<unknown>,
+): Disaster {
+  return async (random: Random) => {
+    const some = ids.filter(() => random.chance(0.3))
+    const kinds = random.pick([[names.entry], [names.flight], [names.entry, names.flight]])
+    await Promise.all(some.flatMap((id) => kinds.map((name) => unlink(name(id)))))
+    return { target: 'all', keys: some }
+  }
+}

@@ -4,7 +4,7 @@ import { namesOf } from '../../src/stores/redis/keys.ts'
 import type { Random } from '../core/schedule/random.ts'
 import { startProxy, type TcpProxy } from '../redis/proxy.ts'
 import { startRedis } from '../redis/server.ts'
-import type { Befallen, Disaster, Servers, ServersOptions } from './servers.ts'
+import { type Disaster, EVERYBODY, evicting, type Servers, type ServersOptions } from './servers.ts'
 
 /** One Redis, and in front of each process a proxy of its own. */
 export async function startStandalone(options: ServersOptions): Promise<Servers> {
@@ -96,31 +96,15 @@ export async function startStandalone(options: ServersOptions): Promise<Servers>
         (proxy, random) => proxy.delay(20 + random.next() * 200),
         (proxy, place) => proxy.delay(latencyOf(place)),
       ),
-      evict: evicting(ids, names, (...keys) => inspector.unlink(...keys)),
+      evict: evicting(ids, names, (key) => inspector.unlink(key)),
     },
     [Symbol.asyncDispose]: dispose,
   }
 }
 
-export const EVERYBODY: Befallen = { target: 'all' }
-
 function killing(inspector: Redis, type: 'normal' | 'pubsub'): Disaster {
   return async () => {
     await inspector.call('CLIENT', 'KILL', 'TYPE', type)
     return EVERYBODY
-  }
-}
-
-/** Entries and flights go, as under memory pressure; never what belongs to tags: of that Redis must forget nothing. */
-export function evicting(
-  ids: readonly string[],
-  names: { entry(id: string): string; flight(id: string): string },
-  unlink: (...keys: string[]) => Promise<unknown>,
-): Disaster {
-  return async (random: Random) => {
-    const some = ids.filter(() => random.chance(0.3))
-    const kinds = random.pick([[names.entry], [names.flight], [names.entry, names.flight]])
-    await Promise.all(some.flatMap((id) => kinds.map((name) => unlink(name(id)))))
-    return { target: 'all', keys: some }
   }
 }

@@ -1,4 +1,4 @@
-import type { Value } from '../history.ts'
+import { LOOK_LIMIT, type Value } from '../history.ts'
 import { type Barrier, createBarriers, type Subject } from './barriers.ts'
 import type { Call, Model } from './model.ts'
 import { createOpenings } from './openings.ts'
@@ -19,13 +19,15 @@ import type { Violation } from './violation.ts'
  *   joined was opened at the earliest (openings.ts): if that was after the invalidation had returned, so was its first
  *   command.
  *
- * Nothing excuses: a Redis that restarts empty or is flushed has neither entries nor flights any more, and evicted
+ * Nearly nothing excuses: a Redis that restarts empty or is flushed has neither entries nor flights any more, and evicted
  * entries and flights can only be missed; index, epoch and clock of tags are never evicted here, and no fail-over loses a
- * write.
+ * write. But where a master hands over to its replica it may answer reads for a moment without knowing it: what is read
+ * while that goes on may lack the invalidations that returned meanwhile.
  */
 export function staleness(model: Model): Violation[] {
   const barriers = createBarriers(model.calls)
   const openings = createOpenings(model)
+  const handOvers = model.history.faults.filter(({ kind }) => kind === 'handOver')
   const found: Violation[] = []
 
   function brokenBy(
@@ -46,15 +48,21 @@ export function staleness(model: Model): Violation[] {
     return barriers.broken('all', beforeOf('all'), { doneBy, version: undefined }, process)
   }
 
-  function judge({ process, record }: Call, key: string, value: Value): void {
+  /** The instant before which a barrier must have ended to be known to whoever answered between these two. */
+  function knownBefore(from: number, to: number): number {
+    const misleading = handOvers.filter(({ at, end }) => at <= to && end >= from)
+    return Math.min(from, ...misleading.map(({ at }) => at))
+  }
+
+  function judge({ process, record, end }: Call, key: string, value: Value): void {
     const { op, at } = record
-    const own = brokenBy(value, key, () => at, process)
+    const own = brokenBy(value, key, () => knownBefore(at, end), process)
     if (own !== undefined) {
       found.push({ rule: 'I4', at, text: `${op} of ${process} got ${say(value, own)}` })
       return
     }
     const since = (subject: Subject) => (op === 'getMany' ? at : openings.since(process, key, subject, at))
-    const other = brokenBy(value, key, since)
+    const other = brokenBy(value, key, (subject) => knownBefore(since(subject), end))
     if (other !== undefined) found.push({ rule: 'I3', at, text: `${op} of ${process} got ${say(value, other)}` })
   }
 
@@ -67,7 +75,7 @@ export function staleness(model: Model): Violation[] {
     }
   }
   for (const { key, value, last } of model.history.sightings) {
-    const barrier = brokenBy(value, key, () => last)
+    const barrier = brokenBy(value, key, () => knownBefore(last, last + LOOK_LIMIT))
     if (barrier !== undefined) found.push({ rule: 'I3', at: last, text: `Redis has ${say(value, barrier)}` })
   }
   return found

@@ -33,7 +33,7 @@ function overlaps(model: Model): Violation[] {
         const text = `${name(run)} began at ${at.toFixed(1)}, and ${name(longest)} held the key until ${longest.loadedAt.toFixed(1)}`
         found.push({ rule: 'I1', at, text })
       } else if (longest !== undefined && isNeedless(model, longest, run)) {
-        const text = `${name(run)} led at ${at.toFixed(1)}, beside the entry of ${name(longest)}, stored since ${longest.endedAt.toFixed(1)}`
+        const text = `${name(run)} led at ${at.toFixed(1)}, beside the entry of ${name(longest)}, which returned at ${longest.loadedAt.toFixed(1)}`
         found.push({ rule: 'seen', at, text })
       }
       if (longest === undefined || run.loadedAt > longest.loadedAt) longest = run
@@ -57,10 +57,13 @@ function mayHaveChanged(model: Model, key: string, from: number, to: number): bo
   const forgets = model.faults(from - LATE, to).some(({ kind, keys, at, end }) => {
     // What a killed process sent last nobody knows.
     if (kind === 'kill') return true
-    return at <= to && end >= from && (keys === undefined || keys.includes(key)) && kind !== 'stall'
+    return FORGETTING.has(kind) && at <= to && end >= from && (keys === undefined || keys.includes(key))
   })
   return forgets || writesOf(model, key).some((write) => write.at <= to && write.end >= from)
 }
+
+/** Faults after which Redis has less than before. */
+const FORGETTING: ReadonlySet<string> = new Set(['evict', 'flush', 'restartRedis', 'handOver', 'failOver', 'moveSlot'])
 
 const writes = new WeakMap<Model, Map<string, { at: number; end: number }[]>>()
 

@@ -1,0 +1,103 @@
+import type { Rule } from './checker/violation.ts'
+import type { Edit } from './mutant.ts'
+import { INVALIDATED_KEYS, INVALIDATED_TAGS, type Profile } from './profile.ts'
+
+/** A rule of the protocol that is left out. */
+export interface Flaw {
+  readonly edits: readonly Edit[]
+  /** What is played to find it: nothing goes wrong, but what it needs happens often. */
+  readonly profile: Profile
+  /** What is found of it. */
+  readonly rules: readonly Rule[]
+}
+
+/** Each leaves one rule of the protocol out. */
+export const FLAWS: Readonly<Record<string, Flaw>> = {
+  'an end that does not check the token': {
+    edits: [
+      {
+        file: 'stores/redis/scripts.ts',
+        original: "if ARGV[1] ~= '' and leader ~= ARGV[1] then",
+        faulty: 'if false then',
+      },
+    ],
+    profile: INVALIDATED_KEYS,
+    rules: ['I3', 'I4'],
+  },
+  'a claim that does not look at the stamp of what is there': {
+    edits: [
+      {
+        file: 'stores/redis/scripts.ts',
+        original: "if present ~= '-' and ARGV[4] ~= '*' and ARGV[4] ~= present then return {'HIT'} end",
+        faulty: '',
+      },
+    ],
+    profile: INVALIDATED_KEYS,
+    rules: ['seen'],
+  },
+  'an invalidation by tag that does not seal the flights of its instance': {
+    edits: [
+      {
+        file: 'core/calls.ts',
+        original: 'for (const table of [looks, flights, forced, solos]) table.seal()',
+        faulty: '',
+      },
+    ],
+    profile: INVALIDATED_TAGS,
+    rules: ['I4'],
+  },
+  'a sweep whatever was listed since the mark': {
+    edits: [
+      {
+        file: 'stores/redis/tagScripts.ts',
+        original: "if redis.call('HGET', KEYS[2], 'sweeper') ~= ARGV[1] then return 'KEPT' end",
+        faulty: '',
+      },
+    ],
+    profile: INVALIDATED_TAGS,
+    rules: ['I3', 'I4'],
+  },
+  'a leader that asks for the epochs before its id is listed': {
+    edits: [
+      {
+        file: 'stores/redis/tags.ts',
+        original: 'const epochs = await',
+        faulty:
+          "const early = await Promise.all(tags.map((tag) => send(() => client.hget(names.state(tag), 'epoch'))))\n      await",
+      },
+      {
+        file: 'stores/redis/tags.ts',
+        original: 'Math.max(0, ...epochs.map(Number))',
+        faulty: 'Math.max(0, ...early.map(Number))',
+      },
+    ],
+    profile: INVALIDATED_TAGS,
+    rules: ['I3', 'I4'],
+  },
+  'a follower that is registered after its claim, not in it': {
+    edits: [
+      {
+        file: 'stores/redis/scripts.ts',
+        original: "  redis.call('HSET', KEYS[2], 'w:' .. ARGV[3], '')\n",
+        faulty: '',
+      },
+      {
+        file: 'stores/redis/store.ts',
+        original: "        case 'WAIT':\n",
+        faulty: `        case 'WAIT':
+          await send(() =>
+            client.eval(
+              "if redis.call('HGET', KEYS[1], 'leader') == ARGV[1] then redis.call('HSET', KEYS[1], ARGV[2], '') end",
+              1,
+              names.flight(id),
+              String(first),
+              'w:' + instanceId,
+            ),
+          )
+`,
+      },
+    ],
+    profile: INVALIDATED_KEYS,
+    rules: ['I5'],
+  },
+}
