@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis'
 import type { Bytes } from '../../core/codec.ts'
 import { MARK_BYTES } from '../../core/entry.ts'
 import { AGAIN, ALONE, READY, VALUE } from './messages.ts'
-import { CLOCK, INDEX, MARK, READ_CLOCK, SWEEP } from './tagScripts.ts'
+import { CLOCK, FOREIGN, INDEX, IS_FOREIGN, MARK, READ_CLOCK, SWEEP } from './tagScripts.ts'
 
 /**
  * The steps of the protocol that must be atomic. Redis 6.2 commands only; every key is declared; integers travel as
@@ -146,8 +146,9 @@ return result
  * ARGV  1 token, 2 lease (ms), 3 id, 4 prefix of the inbox channels
  * Returns {clock or '', the leader before or '', waiters that PUBLISH could not reach ...}
  */
-const TAKE = `${READ_CLOCK}${TELL}
+const TAKE = `${READ_CLOCK}${IS_FOREIGN}${TELL}
 -- All that may be refused comes before the first write.
+if KEYS[2] and isForeign(KEYS[2]) then return redis.error_reply('${FOREIGN}') end
 local time = redis.call('TIME')
 local leader = redis.call('HGET', KEYS[1], 'leader')
 local waiters = {}

@@ -4,33 +4,49 @@
  * `scripts.ts`.
  */
 
+/** A Lua function: a clock that was kept, as a number; 0 for what is none of ours. */
+const CLOCK_OF = `
+local function clockOf(kept)
+  local clock = kept and #kept <= 16 and string.match(kept, '^%d+$') and tonumber(kept) or 0
+  return clock < 2 ^ 53 and clock or 0
+end
+`
+
 /**
  * A Lua function: the clock of tags, `steps` further; kept, so that it never goes back, also where the server's does; nil
  * for a key of another type. In microseconds of the server's time, which 2^53 holds until the year 2255.
  */
-export const READ_CLOCK = `
+export const READ_CLOCK = `${CLOCK_OF}
 local function readClock(key, time, steps)
   local kept = redis.pcall('GET', key)
   if type(kept) == 'table' then return nil end
   local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-  -- What is no clock of ours is none.
-  kept = kept and string.match(kept, '^%d+$') and #kept <= 16 and tonumber(kept) or 0
-  local clock = string.format('%.0f', math.max(kept, now) + steps)
+  local clock = string.format('%.0f', math.max(clockOf(kept), now) + steps)
   redis.call('SET', key, clock)
   return clock
 end
 `
+
+/** A Lua function: whether the key of the clock holds something of another type. */
+export const IS_FOREIGN = `
+local function isForeign(key)
+  return type(redis.pcall('GET', key)) == 'table'
+end
+`
+
+/** What is said then. */
+export const FOREIGN = 'WRONGTYPE the key of the clock holds something else'
 
 /**
  * KEYS  1 the clock of tags
  * ARGV  1 how many steps it goes on
  * Returns the clock
  */
-export const CLOCK = `${READ_CLOCK}
+export const CLOCK = `${READ_CLOCK}${IS_FOREIGN}
+if isForeign(KEYS[1]) then return redis.error_reply('${FOREIGN}') end
 -- Where memory is full Redis refuses SET, but not to a script that has written before.
 redis.call('PERSIST', KEYS[1])
-local clock = readClock(KEYS[1], redis.call('TIME'), tonumber(ARGV[1]))
-return clock or redis.error_reply('WRONGTYPE the key of the clock holds something else')
+return readClock(KEYS[1], redis.call('TIME'), tonumber(ARGV[1]))
 `
 
 /**
@@ -41,7 +57,7 @@ return clock or redis.error_reply('WRONGTYPE the key of the clock holds somethin
  * ARGV  1 id, 2 life (ms) or '' for ever
  * Returns the greatest epoch, or 0
  */
-export const INDEX = `
+export const INDEX = `${CLOCK_OF}
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local greatest = 0
@@ -62,7 +78,7 @@ for i = 1, #KEYS, 2 do
   end
   local over = redis.call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, 20)
   if #over > 0 then redis.call('ZREM', index, unpack(over)) end
-  greatest = math.max(greatest, tonumber(redis.call('HGET', state, 'epoch') or '0') or 0)
+  greatest = math.max(greatest, clockOf(redis.call('HGET', state, 'epoch')))
 end
 return string.format('%.0f', greatest)
 `
@@ -73,8 +89,8 @@ return string.format('%.0f', greatest)
  * KEYS  1 state
  * ARGV  1 clock, 2 life of the state (ms)
  */
-export const MARK = `
-local epoch = tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0') or 0
+export const MARK = `${CLOCK_OF}
+local epoch = clockOf(redis.call('HGET', KEYS[1], 'epoch'))
 -- The write after which HSET is not refused.
 redis.call('HDEL', KEYS[1], 'sweeper')
 redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', math.max(epoch, tonumber(ARGV[1]))), 'sweeper', ARGV[1])
@@ -90,7 +106,8 @@ return 'OK'
  */
 export const SWEEP = `
 if redis.call('HGET', KEYS[2], 'sweeper') ~= ARGV[1] then return 'KEPT' end
-redis.call('UNLINK', KEYS[1])
+-- A key of another type is left alone.
+if redis.call('TYPE', KEYS[1]).ok == 'zset' then redis.call('UNLINK', KEYS[1]) end
 redis.call('HDEL', KEYS[2], 'sweeper')
 return 'SWEPT'
 `
