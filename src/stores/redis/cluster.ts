@@ -1,5 +1,6 @@
 import { type Cluster, type ClusterOptions, Command, type Redis } from 'ioredis'
 import { ownOptions, retryDelay, unreachable } from './connection.ts'
+import { inTime } from './inTime.ts'
 import type { RedisClient } from './source.ts'
 
 /**
@@ -9,6 +10,8 @@ import type { RedisClient } from './source.ts'
 const LOOK_AGAIN_AFTER = 5000
 /** Of one command: from the node that had the slot to the one that has it, and to the one that is getting it. */
 const MAX_REDIRECTIONS = 5
+/** So many nodes are given one message at most. */
+const PUBLISHERS = 3
 const SLOTS = 16_384
 
 /**
@@ -74,6 +77,30 @@ export function anyNodeOf(cluster: Cluster): Redis {
     },
   })
   return client
+}
+
+/**
+ * Publishes through a master that is connected, and through another one too where that has failed, or not answered within
+ * `patience` ms. The message may arrive more than once.
+ */
+export async function publishThroughAny(
+  cluster: Cluster,
+  patience: number,
+  channel: string,
+  message: string | Buffer,
+): Promise<void> {
+  const ready = cluster.nodes('master').filter(({ status }) => status === 'ready')
+  const from = Math.floor(Math.random() * ready.length)
+  const sent: Promise<number>[] = []
+  for (const node of [...ready.slice(from), ...ready.slice(0, from)].slice(0, PUBLISHERS)) {
+    sent.push(node.publish(channel, message))
+    if ((await inTime(Promise.any(sent), patience)) !== undefined) return
+  }
+  try {
+    await Promise.any(sent)
+  } catch (error) {
+    throw (error as AggregateError).errors[0] ?? unreachable('no master of the cluster is connected')
+  }
 }
 
 /**

@@ -5,6 +5,7 @@ import type { ClaimReply, Ended, Ending, Link, Seen, Session, Store } from '../.
 import { createClock } from './clock.ts'
 import { expiryOf, wholeMs } from './durations.ts'
 import { watchEviction } from './eviction.ts'
+import { inTime } from './inTime.ts'
 import { namesOf } from './keys.ts'
 import { listing } from './listing.ts'
 import { AGAIN, ALONE, ERROR, encodeMessage, encodeNotice, VALUE } from './messages.ts'
@@ -59,12 +60,10 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
       void eviction.look()
     },
   })
-  const { client, clustered, send, sendOnce } = wiring
+  const { client, clustered, send, sendOnce, publish } = wiring
   const scripts = scriptsOf(client)
   const eviction = watchEviction(wiring.masters, link)
-  const subscription = subscribe(wiring.inbox, names, link, (channel, message) =>
-    send(() => client.publish(channel, message)),
-  )
+  const subscription = subscribe(wiring.inbox, names, link, publish)
   /** Of the scripts that read the clock of tags too, where it is on the same server; else it is read beside them. */
   const clockKeys: [clock?: string] = clustered ? [] : [names.clock]
   const readTagClock = tagClock(wiring, scripts, names)
@@ -84,7 +83,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
   async function tell({ id, token, letter, body, waiters }: Telling): Promise<void> {
     if (waiters.length === 0) return
     const message = encodeMessage(letter, token, id, body)
-    const sent = waiters.map((waiter) => send(() => client.publish(inboxPrefix + waiter, message)))
+    const sent = waiters.map((waiter) => publish(inboxPrefix + waiter, message))
     // Who is not reached waits for the end of the lease.
     for (const result of await Promise.allSettled(sent)) if (result.status === 'rejected') fault(result.reason)
   }
@@ -204,7 +203,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
     list: listing(wiring, names),
 
     async announce(notice) {
-      await send(() => client.publish(names.bus, encodeNotice(notice)))
+      await publish(names.bus, encodeNotice(notice))
     },
 
     async close() {
@@ -244,13 +243,4 @@ function decodePresent(present: Buffer | undefined): Bytes | 'none' {
 
 function bytesOf(body: Bytes | ''): Bytes | undefined {
   return body === '' ? undefined : body
-}
-
-/** What comes within `limit` ms; `undefined` for what comes later, or fails. */
-function inTime<T>(promise: Promise<T>, limit: number): Promise<T | undefined> {
-  return new Promise((resolve) => {
-    // Timers run before sockets are read: where the event loop was blocked the reply may be here already.
-    const timer = setTimeout(() => setImmediate(resolve, undefined), limit)
-    promise.then(resolve, () => resolve(undefined)).finally(() => clearTimeout(timer))
-  })
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
 import { StoreError } from '../../core/errors.ts'
-import { anyNodeOf, clusterLike, connectNode, connectNodes, mastersOf, ownerOf } from './cluster.ts'
+import { anyNodeOf, clusterLike, connectNode, connectNodes, mastersOf, ownerOf, publishThroughAny } from './cluster.ts'
 import { type Connection, type ConnectionListener, connect, duplicateOf, unreachable } from './connection.ts'
 import { isCluster, type RedisClient } from './source.ts'
 
@@ -26,6 +26,8 @@ export interface Wiring {
   send<T>(command: () => Promise<T>): Promise<T>
   /** As `send`, for a command that must run once and now, or never. */
   sendOnce<T>(command: () => Promise<T>): Promise<T>
+  /** As `send`. In a cluster a message reaches all nodes from any: one that does not answer soon is not waited for. */
+  publish(channel: string, message: string | Buffer): Promise<unknown>
   /** Every server that has keys of its own. */
   masters(): Promise<readonly Server[]>
   /** The server of the name, as long as it is connected; @throws StoreError after that */
@@ -39,6 +41,8 @@ export interface Wiring {
 
 /** ms until a command is sent again that a cluster had nobody for, because a slot or a role has moved. */
 const SEND_AGAIN_AFTER = 30
+/** The part of the command budget after which a message is given to another node too. */
+const PATIENCE_SHARE = 0.25
 
 export function wire(source: RedisClient, commandTimeout: number, listener: ConnectionListener): Wiring {
   if (isCluster(source)) return wireCluster(source, commandTimeout, listener)
@@ -48,6 +52,7 @@ export function wire(source: RedisClient, commandTimeout: number, listener: Conn
     ...partOf(commands),
     clustered: false,
     send: commands.send,
+    publish: (channel, message) => commands.send(() => commands.client.publish(channel, message)),
     masters: async () => [server()],
     serverNamed: (name) => found([server()], name),
     serverOf: server,
@@ -76,18 +81,21 @@ function wireCluster(source: RedisClient, commandTimeout: number, listener: Conn
       await listener.up?.()
     },
   })
+  async function send<T>(command: () => Promise<T>): Promise<T> {
+    try {
+      return await commands.send(command)
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === 'UNREACHABLE')) throw error
+      await delay(SEND_AGAIN_AFTER)
+      return commands.send(command)
+    }
+  }
+  const patience = commandTimeout * PATIENCE_SHARE
   return {
     ...partOf(commands),
     clustered: true,
-    async send(command) {
-      try {
-        return await commands.send(command)
-      } catch (error) {
-        if (!(error instanceof StoreError && error.code === 'UNREACHABLE')) throw error
-        await delay(SEND_AGAIN_AFTER)
-        return commands.send(command)
-      }
-    },
+    send,
+    publish: (channel, message) => send(() => publishThroughAny(cluster, patience, channel, message)),
     masters: async () => (await mastersOf(cluster)).map(asServer),
     serverNamed: (name) => found(cluster.nodes().map(asServer), name),
     serverOf: (key) => asServer(ownerOf(cluster, key)),
