@@ -47,6 +47,32 @@ test('a connection that lost nothing in the black hole goes on after it', async 
   expect(await client.redis.ping()).toBe('PONG')
 })
 
+test('one connection can be silenced while another goes on', async () => {
+  await using proxy = await startProxy(inject('redisUrl'))
+  using silent = connectTo(proxy, { commandTimeout: 100 })
+  using other = connectTo(proxy)
+  const info = String(await silent.redis.client('INFO'))
+  proxy.silence(/ addr=(\S+)/.exec(info)?.[1] as string)
+  await expect(silent.redis.ping()).rejects.toThrow('timed out')
+  expect(await other.redis.ping()).toBe('PONG')
+  expect(proxy.connections).toBe(2)
+  expect(() => proxy.silence('127.0.0.1:1')).toThrow('No connection')
+})
+
+test('a proxy that refuses cuts the connections there are and lets none in until it ends', async () => {
+  await using proxy = await startProxy(inject('redisUrl'))
+  using client = connectTo(proxy)
+  await client.redis.ping()
+  const ended = endOf(client.redis)
+  proxy.refuse(true)
+  await ended
+  using refused = connectTo(proxy)
+  await endOf(refused.redis)
+  proxy.refuse(false)
+  using next = connectTo(proxy)
+  expect(await next.redis.ping()).toBe('PONG')
+})
+
 test('a delay holds commands and replies back and keeps their order', async () => {
   await using proxy = await startProxy(inject('redisUrl'))
   using client = connectTo(proxy)

@@ -15,6 +15,10 @@ export interface TcpProxy extends AsyncDisposable {
    * connections that lost bytes are cut: what would follow on them could only be misread.
    */
   blackhole(on: boolean): void
+  /** As the black hole, for the one connection that the server knows by this address (`127.0.0.1:50123`), until it ends. */
+  silence(address: string): void
+  /** While on, all connections are cut, and new ones reset as soon as they are there. */
+  refuse(on: boolean): void
   /** Holds every chunk back for so many milliseconds, in both directions, in order; 0 ends it for what comes later. */
   delay(ms: number): void
   /** Cuts all connections and refuses new ones. */
@@ -26,11 +30,16 @@ export async function startProxy(target: string): Promise<TcpProxy> {
   const destination = new URL(target)
   const pairs = new Set<Pair>()
   let swallows = false
+  let refuses = false
   let latency = 0
 
   const server = createServer({ noDelay: true }, (client) => {
+    if (refuses) {
+      client.resetAndDestroy()
+      return
+    }
     const upstream = connect({ host: destination.hostname, port: Number(destination.port || 6379), noDelay: true })
-    const pair: Pair = { client, upstream, damaged: false }
+    const pair: Pair = { client, upstream, damaged: false, silent: false }
     pairs.add(pair)
     pump(client, upstream, pair)
     pump(upstream, client, pair)
@@ -39,7 +48,7 @@ export async function startProxy(target: string): Promise<TcpProxy> {
   function pump(from: Socket, to: Socket, pair: Pair): void {
     const line = delayLine()
     from.on('data', (chunk: Buffer) => {
-      if (swallows) pair.damaged = true
+      if (swallows || pair.silent) pair.damaged = true
       else line(latency, () => to.write(chunk))
     })
     // An error is always followed by `close`, which is where a pair ends.
@@ -82,6 +91,15 @@ export async function startProxy(target: string): Promise<TcpProxy> {
       if (on) return
       for (const pair of pairs) if (pair.damaged) sever(pair)
     },
+    silence(address) {
+      const found = [...pairs].find(({ upstream }) => `${upstream.localAddress}:${upstream.localPort}` === address)
+      if (found === undefined) throw new Error(`No connection through this proxy is ${address} to the server.`)
+      found.silent = true
+    },
+    refuse(on) {
+      refuses = on
+      if (on) cut()
+    },
     delay(ms) {
       latency = ms
     },
@@ -94,6 +112,7 @@ interface Pair {
   client: Socket
   upstream: Socket
   damaged: boolean
+  silent: boolean
 }
 
 function sever({ client, upstream }: Pair): void {
