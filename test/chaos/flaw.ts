@@ -62,8 +62,10 @@ export const FLAWS: Readonly<Record<string, Flaw>> = {
       {
         file: 'stores/redis/tags.ts',
         original: 'const epochs = await',
-        faulty:
-          "const early = await Promise.all(tags.map((tag) => send(() => client.hget(names.state(tag), 'epoch'))))\n      await",
+        faulty: `const early = await Promise.all(
+        tags.map((tag) => serverOf(names.state(tag)).client.hget(names.state(tag), 'epoch')),
+      )
+      await`,
       },
       {
         file: 'stores/redis/tags.ts',

@@ -1,10 +1,12 @@
 import { decodeEntry } from '../../src/core/entry.ts'
 import type { Bytes } from '../../src/index.ts'
-import { LOOK_LIMIT, monotonic, type Sighting, type Value } from './history.ts'
+import { ALL, type Fault, LOOK_LIMIT, monotonic, type Sighting, type Value } from './history.ts'
 
 /** Looks into Redis itself, past caches and proxies, over and over. */
 export interface Observer {
   readonly sightings: readonly Sighting[]
+  /** When Redis, or the way to it, was slow, whoever did that: nobody is to blame for being late then. */
+  readonly slowness: readonly Fault[]
   /** How often it has looked. */
   readonly looks: number
   stop(): Promise<void>
@@ -15,10 +17,13 @@ export type Look = (ids: readonly string[]) => Promise<readonly (Bytes | null)[]
 
 /** ms between two looks. */
 const EVERY = 4
+/** ms that a look takes where Redis is slow. */
+const SLOW = 250
 
 export function observe(ids: readonly string[], look: Look): Observer {
   const sightings: (Sighting & { last: number })[] = []
   const current = new Map<string, { readonly bytes: Buffer; readonly sighting: Sighting & { last: number } }>()
+  const slowness: Fault[] = []
   let looks = 0
   let stopped = false
 
@@ -42,7 +47,9 @@ export function observe(ids: readonly string[], look: Look): Observer {
       const at = monotonic()
       try {
         const found = await look(ids)
-        if (monotonic() - at > LOOK_LIMIT) continue
+        const end = monotonic()
+        if (end - at > SLOW) slowness.push({ kind: 'slow', at, end, target: ALL })
+        if (end - at > LOOK_LIMIT) continue
         looks++
         for (const [i, id] of ids.entries()) see(id, found[i], at)
       } catch {
@@ -55,6 +62,7 @@ export function observe(ids: readonly string[], look: Look): Observer {
   const going = go()
   return {
     sightings,
+    slowness,
     get looks() {
       return looks
     },

@@ -4,6 +4,9 @@ import type { Chaos } from './run.ts'
 /** So many violations are told in full. */
 const TOLD = 20
 
+/** What befell the run itself on a busy machine. */
+const UNINTENDED: ReadonlySet<string> = new Set(['stall', 'slow'])
+
 /** What a run came to, one line each. */
 export function reportOf({ model, violations, looks }: Chaos): string[] {
   const { calls, runs, history } = model
@@ -11,9 +14,10 @@ export function reportOf({ model, violations, looks }: Chaos): string[] {
   const longest = ended.reduce((most, call) => {
     return call.end - call.record.at > most ? Math.max(most, durationOf(model, call)) : most
   }, 0)
+  const faults = history.faults.map(({ kind }) => kind).filter((kind) => !UNINTENDED.has(kind))
   return [
     `operations: ${calls.length} (${tally(calls.map(({ record }) => record.op))})`,
-    `faults: ${history.faults.length} (${tally(history.faults.map(({ kind }) => kind))})`,
+    `faults: ${faults.length} (${tally(faults)})`,
     `loader runs: ${runs.length}`,
     `takeovers: ${countEvents(model, 'takeover')}`,
     `fenced ends: ${countEvents(model, 'fenced')}`,

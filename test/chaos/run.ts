@@ -7,11 +7,12 @@ import { type Model, modelOf } from './checker/model.ts'
 import type { Violation } from './checker/violation.ts'
 import { startChaosCluster } from './cluster.ts'
 import { type Crew, startCrew } from './crew.ts'
-import type { History } from './history.ts'
+import { ALL, type Fault, type History } from './history.ts'
 import { type Nemesis, unleash } from './nemesis.ts'
 import { type Observer, observe } from './observer.ts'
 import type { Profile } from './profile.ts'
 import type { Servers } from './servers.ts'
+import { watchStalls } from './stall.ts'
 import { startStandalone } from './standalone.ts'
 
 export interface ChaosOptions {
@@ -60,7 +61,10 @@ export async function runChaos(options: ChaosOptions): Promise<Chaos> {
     weights: profile.faults,
     nameOf: crew.nameOf,
   })
-  const parts = { crew, observer, nemesis, profile }
+  const stalls: Fault[] = []
+  // The proxies are in this process.
+  const unwatch = watchStalls((at, end) => stalls.push({ kind: 'stall', at, end, target: ALL }))
+  const parts = { crew, observer, nemesis, profile, stalls }
 
   const limit = new AbortController()
   const hangs = delay(seconds * 1000 + GRACE, undefined, { signal: limit.signal }).then(() => {
@@ -71,6 +75,7 @@ export async function runChaos(options: ChaosOptions): Promise<Chaos> {
     return await Promise.race([play(options, parts), hangs])
   } finally {
     limit.abort()
+    unwatch()
   }
 }
 
@@ -79,6 +84,7 @@ interface Parts {
   readonly observer: Observer
   readonly nemesis: Nemesis
   readonly profile: Profile
+  readonly stalls: readonly Fault[]
 }
 
 async function play({ seconds, impatient }: ChaosOptions, parts: Parts): Promise<Chaos> {
@@ -101,8 +107,8 @@ async function play({ seconds, impatient }: ChaosOptions, parts: Parts): Promise
   return { model, violations: [...unhandled, ...found], looks: observer.looks }
 }
 
-function historyOf({ crew, observer, nemesis, profile }: Parts, complete: boolean): History {
-  const { faults } = nemesis
+function historyOf({ crew, observer, nemesis, profile, stalls }: Parts, complete: boolean): History {
+  const faults = [...nemesis.faults, ...observer.slowness, ...stalls]
   const { sightings } = observer
   const keys = Object.fromEntries(profile.keys.map(({ id, scope, tags, lease }) => [id, { scope, tags, lease }]))
   return { keys, processes: crew.histories(), faults, sightings: [...sightings], complete }

@@ -12,6 +12,7 @@ import { createMoves, type Moves } from './moves.ts'
 import { openOrigin } from './origin.ts'
 import type { Profile } from './profile.ts'
 import { createRecorder } from './recorder.ts'
+import { watchStalls } from './stall.ts'
 
 export interface WorkerOptions {
   readonly name: string
@@ -29,9 +30,6 @@ export type Target =
   | { readonly type: 'single'; readonly url: string }
   | { readonly type: 'cluster'; readonly nodes: readonly Address[]; readonly natMap: Readonly<Record<string, Address>> }
 
-/** ms after which the event loop stood still if a timer had to wait so much longer than it should. */
-const STALL = 150
-const STALL_CHECK = 50
 /** ms: far more than a cache takes to close. */
 const CLOSE_LIMIT = 10_000
 
@@ -66,7 +64,7 @@ const calls = {
     const loaders = createLoaders({ name, profile, origin, recorder, random })
     const made = createMoves({ cache: opened, profile, origin, loaders, recorder, random })
     moves = made
-    watchStalls()
+    watchStalls((from, at) => recorder.write({ type: 'trouble', name: 'stall', from, at, text: '' }))
     lanes = Array.from({ length: profile.lanes }, async () => {
       while (!stopping) {
         await made.next().catch((error: unknown) => trouble(`a move failed: ${String(error)}`))
@@ -96,15 +94,6 @@ const tell = serve<WorkerEvents>(calls)
 function trouble(text: string): void {
   const at = monotonic()
   recorder.write({ type: 'trouble', name: 'unhandled', from: at, at, text })
-}
-
-function watchStalls(): void {
-  let last = monotonic()
-  setInterval(() => {
-    const at = monotonic()
-    if (at - last > STALL_CHECK + STALL) recorder.write({ type: 'trouble', name: 'stall', from: last, at, text: '' })
-    last = at
-  }, STALL_CHECK)
 }
 
 process.on('unhandledRejection', (reason) => trouble(`unhandled rejection: ${String(reason)}`))

@@ -1,5 +1,5 @@
 import { describe } from 'vitest'
-import { call, fault, got, met, sighting, still, value } from '../synthetic.ts'
+import { call, got, met, sighting, value } from '../synthetic.ts'
 import { judge } from './judge.ts'
 
 describe('answers', () => {

@@ -3,7 +3,6 @@ import { call, DONE, event, fault, got, met, run, set, sighting, UNCONFIRMED, va
 import { judge } from './judge.ts'
 
 const old = value('old', 5)
-const invalidated = call('invalidate', 10, 20, DONE)
 
 describe('leaders', () => {
   const published = (run: string, at: number) => event('publish', at, { token: `T:${run}` })

@@ -1,0 +1,36 @@
+import { describe, expect, test } from 'vitest'
+import { playCommand } from './command.ts'
+
+/** `ATOMCACHE_SEED=42 npx vitest run test/chaos/chaos.test.ts` decides the same again; `ATOMCACHE_SECONDS` is how long. */
+const { ATOMCACHE_SEED: seed, ATOMCACHE_SECONDS: seconds = '30' } = process.env
+
+/** ms: to start, to finish and to judge, on a busy machine. */
+const GRACE = 150_000
+
+describe('real processes, while much goes wrong', () => {
+  test.for(['standalone', 'cluster'])(
+    'keep the invariants: %s',
+    { timeout: Number(seconds) * 1000 + GRACE },
+    async (servers) => {
+      const said = seed === undefined ? [] : ['--seed', seed]
+      const played = await playCommand('--seconds', seconds, '--servers', servers, ...said)
+      expect(played.output).toMatch(new RegExp(`^chaos: ${seconds} seconds of ${servers}, seed \\d+$`, 'm'))
+      expect(played.count('violations')).toBe(0)
+      expect(played.code).toBe(0)
+      // Of what never happened a run says nothing.
+      expect(played.count('operations')).toBeGreaterThan(1000)
+      expect(played.count('faults')).toBeGreaterThan(5)
+      expect(played.count('loader runs')).toBeGreaterThan(100)
+      expect(played.count('fenced ends')).toBeGreaterThan(0)
+      expect(played.count('looks into Redis')).toBeGreaterThan(50)
+    },
+  )
+})
+
+describe('the command', () => {
+  test('says what is wrong with its options', async () => {
+    const played = await playCommand('--servers', 'three')
+    expect(played.code).toBe(2)
+    expect(played.output).toMatch(/^--servers must be standalone or cluster, got three\n\nnpm run chaos -- /)
+  })
+})
