@@ -5,7 +5,7 @@ import type { ClaimReply, Ended, Ending, Link, Seen, Session, Store } from '../.
 import { createClock } from './clock.ts'
 import { expiryOf, wholeMs } from './durations.ts'
 import { watchEviction } from './eviction.ts'
-import { inTime } from './inTime.ts'
+import { inTime, inTimeOrFail } from './inTime.ts'
 import { namesOf } from './keys.ts'
 import { listing } from './listing.ts'
 import { AGAIN, ALONE, ERROR, encodeMessage, encodeNotice, VALUE } from './messages.ts'
@@ -21,6 +21,8 @@ const INLINE_LIMIT = 1024 * 1024
 const CLUSTER_INLINE_LIMIT = 16 * 1024
 /** The part of the command budget that a claim waits for the clock of tags, where that is on another server. */
 const CLOCK_SHARE = 0.25
+/** The part of the command budget that the removal of one id may take in a cluster. */
+const REMOVE_SHARE = 0.9
 /** So many ids are removed by one script. */
 const REMOVED_AT_ONCE = 50
 
@@ -193,7 +195,10 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
 
     async remove(ids) {
       const parts = inParts(ids, clustered ? 1 : REMOVED_AT_ONCE)
-      const results = await Promise.allSettled(parts.map(remove))
+      const removals = parts.map(remove)
+      // One server may be silent, and the others not: which ids are its own must be known before the whole budget is spent.
+      const timely = removals.map((one) => (clustered ? inTimeOrFail(one, commandTimeout * REMOVE_SHARE) : one))
+      const results = await Promise.allSettled(timely)
       const failed = parts.filter((_, i) => results[i]?.status === 'rejected').flat()
       const cause = results.find((result) => result.status === 'rejected')?.reason as StoreError | undefined
       if (cause !== undefined) throw new StoreError(cause.code, cause.message, { cause, ids: failed })
