@@ -12,7 +12,7 @@ export interface Retries {
    * again from then on. Never rejects.
    */
   invalidate(what: Invalidation): Promise<UnconfirmedError | undefined>
-  /** How many keys and tags wait to be tried again. */
+  /** How many keys and tags wait to be tried again, or are being tried. */
   readonly pending: number
 }
 
@@ -68,7 +68,7 @@ export function createRetries(writer: Writer): Retries {
       return error
     },
     get pending() {
-      return trying === undefined ? sizeOf(pending) : sizeOf(pending) + sizeOf(without(trying, pending))
+      return sizeOf(pending) + (trying === undefined ? 0 : sizeOf(trying))
     },
   }
 }
@@ -86,15 +86,6 @@ function nothing(): Pending {
 
 function sizeOf({ all, ids, tags }: Pending): number {
   return (all ? 1 : 0) + ids.size + tags.size
-}
-
-/** What is not of the others too. */
-function without({ all, ids, tags }: Pending, others: Pending): Pending {
-  return {
-    all: all && !others.all,
-    ids: new Set([...ids].filter((id) => !others.ids.has(id))),
-    tags: new Set([...tags].filter((tag) => !others.tags.has(tag))),
-  }
 }
 
 function errorOf(attempt: Promise<void>): Promise<UnconfirmedError | undefined> {
