@@ -97,7 +97,7 @@ function wireCluster(source: RedisClient, commandTimeout: number, listener: Conn
     send,
     publish: (channel, message) => send(() => publishThroughAny(cluster, patience, channel, message)),
     masters: async () => (await mastersOf(cluster)).map(asServer),
-    serverNamed: (name) => found(cluster.nodes().map(asServer), name),
+    serverNamed: (name) => found(cluster.nodes('master').map(asServer), name),
     serverOf: (key) => asServer(ownerOf(cluster, key)),
     inbox: commands.connected().then(() => anyNodeOf(cluster)),
   }
