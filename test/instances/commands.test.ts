@@ -10,12 +10,17 @@ const crew = useCrew(4)
 const client = server.client()
 
 /** Asks for a key in all processes at once, and returns what they sent; `A` leads, all others wait before it ends. */
-async function commandsFor(instances: Instance[], key: string, callers: number): Promise<Record<string, string[]>> {
+async function commandsFor(
+  instances: Instance[],
+  key: string,
+  callers: number,
+  tags: readonly string[] = [],
+): Promise<Record<string, string[]>> {
   const [leader, ...followers] = instances as [Instance, ...Instance[]]
   await using watch = await watchCommands(server.url)
-  const led = leader.ask(key, callers, { held: true })
+  const led = leader.ask(key, callers, { held: true }, { tags })
   await leader.saw('load', { key })
-  const following = followers.map((follower) => follower.ask(key, callers))
+  const following = followers.map((follower) => follower.ask(key, callers, {}, { tags }))
   await Promise.all(followers.map((follower) => follower.saw('follow', { key })))
   await leader.finish(key)
   for (const { values } of await Promise.all([led, ...following])) expect(values).toEqual(['A 1'])
@@ -40,6 +45,16 @@ test('a cold key costs two commands per process and two more, for 10 callers as 
   expect(Object.values(thousand).flat().length).toBeLessThanOrEqual(2 * 4 + 2)
   expect(ten).toEqual(COLD)
   expect(thousand).toEqual(COLD)
+})
+
+test('tags, however many, cost the leader one command more, and nobody else any', async () => {
+  const instances = await crew.open({ url: server.url, cache: { leaseTtl: 60_000 } })
+  await commandsFor(instances, 'warm-up', 1, ['tag'])
+  const tags = Array.from({ length: 100 }, (_, i) => `tag ${i}`)
+  for (const some of [['tag'], tags]) {
+    const sent = await commandsFor(instances, `with ${some.length}`, 10, some)
+    expect(sent).toEqual({ ...COLD, A: ['get', 'evalsha', 'evalsha', 'evalsha'] })
+  }
 })
 
 test('a hit costs one command per process, for 10 callers as for 1,000', async () => {
