@@ -27,9 +27,15 @@ async function main(): Promise<number> {
   return chaos.violations.length === 0 ? 0 : 1
 }
 
+/** Ends also where something is left that would go on. */
+function end(code: number): void {
+  process.exitCode = code
+  process.stdout.write('', () => process.exit())
+}
+
 try {
-  process.exitCode = await main()
+  end(await main())
 } catch (error) {
   console.error(error)
-  process.exitCode = 1
+  end(1)
 }

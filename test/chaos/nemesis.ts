@@ -5,7 +5,10 @@ import type { Disaster } from './servers.ts'
 
 /** Does harm: storms, in which one thing follows upon another, and calms, in which all must come to rest again. */
 export interface Nemesis {
+  /** One that goes on has no end yet. */
   readonly faults: readonly Fault[]
+  /** Rejects where harm could not be done, or not be undone: what happens then proves nothing. */
+  readonly broken: Promise<never>
   /** Begins nothing more; resolves when all harm is undone. */
   stop(): Promise<void>
 }
@@ -16,6 +19,8 @@ export interface NemesisOptions {
   readonly disasters: Readonly<Record<string, Disaster>>
   /** How often each kind is chosen, relative to the others; those that are not named, never. */
   readonly weights: Readonly<Record<string, number>>
+  /** How many processes there are. */
+  readonly places: number
   /** The name, now, of the process at this place. */
   nameOf(place: number): string
 }
@@ -27,12 +32,17 @@ const CALM = 4500
 const GAP = 700
 const AT_ONCE = 2
 
-export function unleash({ random, disasters, weights, nameOf }: NemesisOptions): Nemesis {
+export function unleash({ random, disasters, weights, places, nameOf }: NemesisOptions): Nemesis {
   const faults: Fault[] = []
   const going = new Set<Promise<void>>()
   const stopped = new AbortController()
   const kinds = Object.keys(disasters).filter((kind) => (weights[kind] ?? 0) > 0)
   let deck: string[] = []
+  let fail!: (error: unknown) => void
+  const broken = new Promise<never>((_, reject) => {
+    fail = reject
+  })
+  broken.catch(() => undefined) // whoever plays is told
 
   /** Each kind as often as its weight says, in another order each time: none is left out for long. */
   function draw(): string {
@@ -46,13 +56,14 @@ export function unleash({ random, disasters, weights, nameOf }: NemesisOptions):
   }
 
   async function strike(kind: string): Promise<void> {
-    const at = monotonic()
-    // Whom it befalls by name, before it does: a process that was killed has another name afterwards.
-    const names = new Map<number, string>()
-    for (let place = 0; place < 16; place++) names.set(place, nameOf(place))
+    // Until it is over it may befall anybody.
+    const fault = { kind, at: monotonic(), end: Number.POSITIVE_INFINITY, target: ALL }
+    faults.push(fault)
+    // By name, before it does: a process that was killed has another name afterwards.
+    const names = Array.from({ length: places }, (_, place) => nameOf(place))
     const { target, keys } = await (disasters[kind] as Disaster)(random)
-    const name = target === 'all' ? ALL : (names.get(target) as string)
-    faults.push({ kind, at, end: monotonic(), target: name, ...(keys === undefined ? {} : { keys }) })
+    const name = target === ALL ? ALL : names[target]
+    Object.assign(fault, { end: monotonic(), target: name, ...(keys === undefined ? {} : { keys }) })
   }
 
   async function rest(ms: number): Promise<void> {
@@ -65,7 +76,9 @@ export function unleash({ random, disasters, weights, nameOf }: NemesisOptions):
     while (!stopped.signal.aborted) {
       const until = monotonic() + STORM
       while (!stopped.signal.aborted && monotonic() < until) {
-        const one: Promise<void> = strike(draw()).finally(() => going.delete(one))
+        const one: Promise<void> = strike(draw())
+          .catch(fail)
+          .finally(() => going.delete(one))
         going.add(one)
         if (going.size >= AT_ONCE) await Promise.race(going)
         await rest(random.next() * GAP)
@@ -76,10 +89,10 @@ export function unleash({ random, disasters, weights, nameOf }: NemesisOptions):
   }
 
   const done = go()
-  done.catch(() => undefined) // told by `stop`
 
   return {
     faults,
+    broken,
     async stop() {
       stopped.abort()
       await done

@@ -59,6 +59,7 @@ export async function runChaos(options: ChaosOptions): Promise<Chaos> {
     random: createRandom(random.below(2 ** 31)),
     disasters: { ...crew.disasters, ...servers.disasters },
     weights: profile.faults,
+    places: processes,
     nameOf: crew.nameOf,
   })
   const stalls: Fault[] = []
@@ -76,6 +77,7 @@ export async function runChaos(options: ChaosOptions): Promise<Chaos> {
   } finally {
     limit.abort()
     unwatch()
+    void observer.stop()
   }
 }
 
@@ -87,17 +89,9 @@ interface Parts {
   readonly stalls: readonly Fault[]
 }
 
-async function play({ seconds, impatient }: ChaosOptions, parts: Parts): Promise<Chaos> {
+async function play(options: ChaosOptions, parts: Parts): Promise<Chaos> {
   const { crew, observer, nemesis } = parts
-  const until = performance.now() + seconds * 1000
-  if (impatient) {
-    while (performance.now() < until) {
-      await delay(Math.min(CHECK_EVERY, until - performance.now()))
-      if (check(historyOf(parts, false)).length > 0) break
-    }
-  } else {
-    await delay(seconds * 1000)
-  }
+  await Promise.race([timeOf(options, parts), nemesis.broken])
   await nemesis.stop()
   const troubles = await crew.stop()
   await observer.stop()
@@ -105,6 +99,16 @@ async function play({ seconds, impatient }: ChaosOptions, parts: Parts): Promise
   const found = check(model.history, model)
   const unhandled = troubles.map((text): Violation => ({ rule: 'unhandled', at: 0, text }))
   return { model, violations: [...unhandled, ...found], looks: observer.looks }
+}
+
+/** Resolves when the time is over, or, for the impatient, when something is wrong. */
+async function timeOf({ seconds, impatient }: ChaosOptions, parts: Parts): Promise<void> {
+  if (!impatient) return delay(seconds * 1000)
+  const until = performance.now() + seconds * 1000
+  while (performance.now() < until) {
+    await delay(Math.min(CHECK_EVERY, until - performance.now()))
+    if (check(historyOf(parts, false)).length > 0) return
+  }
 }
 
 function historyOf({ crew, observer, nemesis, profile, stalls }: Parts, complete: boolean): History {

@@ -1,5 +1,5 @@
 import type { Random } from '../core/schedule/random.ts'
-import type { Fault } from './history.ts'
+import { ALL, type Fault } from './history.ts'
 import type { Look } from './observer.ts'
 import type { Target } from './worker.ts'
 
@@ -17,7 +17,7 @@ export interface Servers extends AsyncDisposable {
 export type Disaster = (random: Random) => Promise<Befallen>
 
 /** `target`: the place of a process, or all. */
-export type Befallen = Pick<Fault, 'keys'> & { readonly target: number | 'all' }
+export type Befallen = Pick<Fault, 'keys'> & { readonly target: number | typeof ALL }
 
 export interface ServersOptions {
   readonly namespace: string
@@ -27,7 +27,7 @@ export interface ServersOptions {
   readonly latencies: readonly number[]
 }
 
-export const EVERYBODY: Befallen = { target: 'all' }
+export const EVERYBODY: Befallen = { target: ALL }
 
 /** Entries and flights go, as under memory pressure; never what belongs to tags: of that Redis must forget nothing. */
 export function evicting(
@@ -38,7 +38,8 @@ export function evicting(
   return async (random: Random) => {
     const some = ids.filter(() => random.chance(0.3))
     const kinds = random.pick([[names.entry], [names.flight], [names.entry, names.flight]])
-    await Promise.all(some.flatMap((id) => kinds.map((name) => unlink(name(id)))))
-    return { target: 'all', keys: some }
+    // What moves or is away at the moment stays.
+    await Promise.allSettled(some.flatMap((id) => kinds.map((name) => unlink(name(id)))))
+    return { target: ALL, keys: some }
   }
 }

@@ -3,7 +3,8 @@ import { Redis } from 'ioredis'
 import { namesOf } from '../../src/stores/redis/keys.ts'
 import type { Random } from '../core/schedule/random.ts'
 import { startProxy, type TcpProxy } from '../redis/proxy.ts'
-import { startRedis } from '../redis/server.ts'
+import { type RedisServer, startRedis } from '../redis/server.ts'
+import { ALL } from './history.ts'
 import { type Disaster, EVERYBODY, evicting, type Servers, type ServersOptions } from './servers.ts'
 
 /** One Redis, and in front of each process a proxy of its own. */
@@ -50,7 +51,7 @@ export async function startStandalone(options: ServersOptions): Promise<Servers>
       for (const { proxy } of befallen) begin(proxy, random)
       await delay(random.next() * most)
       for (const { proxy, at } of befallen) end(proxy, at)
-      return { target: everybody ? 'all' : place }
+      return { target: everybody ? ALL : place }
     }
   }
 
@@ -70,7 +71,7 @@ export async function startStandalone(options: ServersOptions): Promise<Servers>
       async restartRedis(random) {
         await server.kill()
         await delay(random.next() * 300)
-        await server.restart()
+        await restarted(server)
         return EVERYBODY
       },
       async flush() {
@@ -99,6 +100,18 @@ export async function startStandalone(options: ServersOptions): Promise<Servers>
       evict: evicting(ids, names, (key) => inspector.unlink(key)),
     },
     [Symbol.asyncDispose]: dispose,
+  }
+}
+
+/** Somebody else's server may have taken the port meanwhile: it has no such keys either, and ends soon. */
+async function restarted(server: RedisServer): Promise<void> {
+  for (let attempts = 60; ; attempts--) {
+    try {
+      return await server.restart()
+    } catch (error) {
+      if (attempts === 1 || !/in use/i.test(String(error))) throw error
+    }
+    await delay(500)
   }
 }
 
