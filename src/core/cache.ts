@@ -65,7 +65,7 @@ export interface Cache {
   /** As `get` for each, in order, in one round trip. */
   getMany<V = unknown>(keys: readonly Key[]): Promise<(V | undefined)[]>
   /**
-   * Stores the value, gives it to those who wait for the key, and tells all instances. `false`: a later invalidation
+   * Stores the value, gives it to those who wait for the key, and tells all instances. `false`: a later invalidation or set
    * won (only values with tags can lose so).
    *
    * @throws UnconfirmedError where the store did not confirm it; TypeError or RangeError for what can't be stored

@@ -8,7 +8,7 @@ import type { Wiring } from './wiring.ts'
 /** So many tags are in one script. */
 const TAGS_AT_ONCE = 100
 /** So many members, roughly, are in one page: what is done with them keeps others waiting for as long as it takes. */
-const PAGE = 250
+const PAGE = 100
 /** ms: an epoch outlives every flight that was claimed before it. */
 const EPOCH_LIFE = 24 * 60 * 60 * 1000
 
