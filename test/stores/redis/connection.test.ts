@@ -24,6 +24,13 @@ describe('a server that dies and comes back', () => {
       one.session.end('x', newToken(), { type: 'again' }),
       one.session.set('x', Buffer.from('y'), LONG),
       one.session.remove(['x']),
+      one.session.take('x', newToken(), LONG),
+      one.session.index('x', ['a'], LONG),
+      one.session.step(),
+      one.session.mark('a', 1),
+      one.session.members('a'),
+      one.session.sweep('a', 1),
+      one.session.list(),
       one.session.announce({ from: 'me', ids: ['x'], tags: [], all: false }),
     ])
     for (const call of calls) expect(call).toMatchObject({ status: 'rejected', reason: UNREACHABLE })

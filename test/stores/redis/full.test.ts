@@ -1,43 +1,13 @@
-import type { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import { redisStore } from '../../../src/stores/redis/index.ts'
-import { type RedisServer, startRedis } from '../../redis/server.ts'
-import { entryOf, LONG, newToken, openPeers, type Peers, textOf } from '../contract/peers.ts'
-
-interface Full extends AsyncDisposable {
-  readonly server: RedisServer
-  readonly peers: Peers
-  readonly inspector: Redis
-  /** From now on the server has more data than it may have. */
-  fill(): Promise<void>
-  free(): Promise<void>
-}
-
-async function open(config: string[] = []): Promise<Full> {
-  const server = await startRedis({ config: ['maxmemory-policy noeviction', ...config] })
-  const peers = await openPeers({ open: () => () => redisStore(server.url) })
-  const inspector = server.client()
-  return {
-    server,
-    peers,
-    inspector,
-    async fill() {
-      await inspector.config('SET', 'maxmemory', '1kb')
-      await expect(inspector.set('more', 'x')).rejects.toThrow('OOM')
-    },
-    async free() {
-      await inspector.config('SET', 'maxmemory', '0')
-    },
-    async [Symbol.asyncDispose]() {
-      await peers[Symbol.asyncDispose]()
-      await server[Symbol.asyncDispose]()
-    },
-  }
-}
+import { startRedis } from '../../redis/server.ts'
+import { entryOf, LONG, newToken, openPeers, textOf } from '../contract/peers.ts'
+import { listOf, membersOf } from '../contract/tagged.ts'
+import { openFull } from './fullServer.ts'
 
 describe('where the server’s memory is full', () => {
   test('claims work: they lead, wait and hit as ever', async () => {
-    await using full = await open()
+    await using full = await openFull()
     const [one, two, three] = [await full.peers.join(), await full.peers.join(), await full.peers.join()]
     const stamp = newToken()
     await one.session.set('stored', entryOf(stamp), LONG)
@@ -53,7 +23,7 @@ describe('where the server’s memory is full', () => {
   })
 
   test('a claim that is sent again leads as before', async () => {
-    await using full = await open()
+    await using full = await openFull()
     const { session } = await full.peers.join()
     await full.fill()
     const request = { token: newToken(), seen: 'none', lease: LONG } as const
@@ -62,7 +32,7 @@ describe('where the server’s memory is full', () => {
   })
 
   test('a leader takes over from one whose lease ran out', async () => {
-    await using full = await open()
+    await using full = await openFull()
     const [dead, next] = [await full.peers.join(), await full.peers.join()]
     await full.fill()
     await dead.lead('x', 1)
@@ -71,7 +41,7 @@ describe('where the server’s memory is full', () => {
   })
 
   test('an end is ok, stored is false and refused says why, and those who wait have the value', async () => {
-    await using full = await open()
+    await using full = await openFull()
     const [leader, waiter] = [await full.peers.join(), await full.peers.join()]
     const before = entryOf(newToken(), 'before')
     await leader.session.set('x', before, LONG)
@@ -88,7 +58,7 @@ describe('where the server’s memory is full', () => {
   })
 
   test('a value that was refused and is too large for a message is told as alone', async () => {
-    await using full = await open()
+    await using full = await openFull()
     const [leader, waiter] = [await full.peers.join(), await full.peers.join()]
     const token = await leader.lead('x')
     await waiter.wait('x')
@@ -100,7 +70,7 @@ describe('where the server’s memory is full', () => {
   })
 
   test('errors, releases and values to share are told as ever', async () => {
-    await using full = await open()
+    await using full = await openFull()
     const [leader, waiter] = [await full.peers.join(), await full.peers.join()]
     await full.fill()
     const endings = [
@@ -118,7 +88,7 @@ describe('where the server’s memory is full', () => {
   })
 
   test('a set rejects as refused and changes nothing', async () => {
-    await using full = await open()
+    await using full = await openFull()
     const [leader, waiter] = [await full.peers.join(), await full.peers.join()]
     await leader.session.set('x', Buffer.from('before'), LONG)
     const token = await leader.lead('x')
@@ -134,7 +104,7 @@ describe('where the server’s memory is full', () => {
   })
 
   test('removals, reads and announcements work', async () => {
-    await using full = await open()
+    await using full = await openFull()
     const [peer, waiter] = [await full.peers.join(), await full.peers.join()]
     await peer.session.set('x', Buffer.from('x'), LONG)
     await full.fill()
@@ -149,7 +119,7 @@ describe('where the server’s memory is full', () => {
   })
 
   test('values are stored again when there is room', async () => {
-    await using full = await open()
+    await using full = await openFull()
     const leader = await full.peers.join()
     await full.fill()
     const token = await leader.lead('x')
@@ -193,7 +163,13 @@ describe('where the server writes nothing', () => {
     await expect(session.claim('mine', { token, seen: 'none', lease: LONG })).rejects.toMatchObject(said)
     await expect(session.renew('mine', mine, LONG)).rejects.toMatchObject(said)
     await expect(session.set('x', Buffer.from('y'), LONG)).rejects.toMatchObject(said)
-    await expect(session.remove(['x'])).rejects.toMatchObject(said)
+    await expect(session.remove(['x'])).rejects.toMatchObject({ ...said, ids: ['x'] })
+    await expect(session.take('mine', token, LONG)).rejects.toMatchObject(said)
+    await expect(session.index('x', ['a'], LONG)).rejects.toMatchObject(said)
+    await expect(session.step()).rejects.toMatchObject(said)
+    await expect(session.mark('a', 1)).rejects.toMatchObject(said)
+    expect(await membersOf(session, 'a')).toEqual([])
+    expect((await listOf(session)).ids).toEqual(['mine', 'x'])
     const value = { type: 'value', entry: entryOf(mine), ttl: LONG } as const
     await expect(session.end('mine', mine, value)).rejects.toMatchObject(said)
     expect(textOf(await session.read('x'))).toBe('x')

@@ -6,6 +6,7 @@ import { inScript, watchCommands } from '../../redis/monitor.ts'
 import { startProxy } from '../../redis/proxy.ts'
 import { startRedis } from '../../redis/server.ts'
 import { entryOf, LONG, newToken, openPeers, type Peer, until, within } from '../contract/peers.ts'
+import { invalidate, store } from '../contract/tagged.ts'
 
 const calls: Record<string, (peer: Peer, token: string) => Promise<unknown>> = {
   read: ({ session }) => session.read('once'),
@@ -14,7 +15,12 @@ const calls: Record<string, (peer: Peer, token: string) => Promise<unknown>> = {
   renew: ({ session }, token) => session.renew('once', token, LONG),
   end: ({ session }, token) => session.end('once', token, { type: 'value', entry: entryOf(token), ttl: LONG }),
   set: ({ session }, token) => session.set('once', entryOf(token), LONG),
+  take: ({ session }, token) => session.take('once', token, LONG),
   remove: ({ session }) => session.remove(['once']),
+  index: ({ session }) => session.index('once', ['a'], LONG),
+  mark: ({ session }) => session.mark('once', 1),
+  members: ({ session }) => session.members('once'),
+  sweep: ({ session }) => session.sweep('once', 1),
   announce: ({ session }) => session.announce({ from: 'once', ids: ['once'], tags: [], all: false }),
 }
 
@@ -47,6 +53,9 @@ describe.each(Object.keys(sources))('through %s', (kind) => {
     const warm = await peer.lead('warm')
     await peer.session.renew('warm', warm, LONG)
     await peer.session.end('warm', warm, { type: 'again' })
+    await peer.session.take('warm', warm, LONG)
+    await store(peer.session, 'warm', ['warm'])
+    await invalidate(peer.session, 'warm')
     const watch = await watchCommands(server.url)
     const sent = () => watch.records.filter((record) => !inScript(record) && record.args.join(' ').includes('once'))
 
