@@ -21,10 +21,4 @@ describe('the README', () => {
   test('names every event', () => {
     expect(Object.keys(NONE_YET).filter((type) => !readme.includes(`\`${type}\``))).toEqual([])
   })
-
-  test('names the rights that the tests give to the user', () => {
-    const rights = /^user \S+ on >\S+ ~shop:\* &shop:\* (.+)$/m.exec(readme)?.[1]
-    expect(rights).toBeDefined()
-    expect(text('test/stores/redis/acl.test.ts')).toContain(rights)
-  })
 })
