@@ -24,6 +24,8 @@ export function clusterLike(source: RedisClient): Cluster {
   const options: ClusterOptions = {
     lazyConnect: true,
     enableOfflineQueue: false,
+    // It asks whichever node, and waits for ever for one that is silent. A cluster that is down says so to each command.
+    enableReadyCheck: false,
     enableAutoPipelining: false,
     keyPrefix: '',
     // Replicas lag behind invalidations.
@@ -44,10 +46,10 @@ export function clusterLike(source: RedisClient): Cluster {
 
 /**
  * Connects to every master: a node's client queues what is sent before it is connected, and a write must not wait in a
- * queue. Resolves when each is connected or has failed.
+ * queue. Resolves when each is connected or has failed, or after `limit` ms: one may take connections and be silent.
  */
-export async function connectNodes(cluster: Cluster): Promise<void> {
-  await Promise.all(cluster.nodes('master').map(connectNode))
+export async function connectNodes(cluster: Cluster, limit: number): Promise<void> {
+  await Promise.all(cluster.nodes('master').map((node) => inTime(connectNode(node), limit)))
 }
 
 export async function connectNode(node: Redis): Promise<void> {

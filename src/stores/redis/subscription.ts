@@ -15,6 +15,8 @@ export interface Subscription {
 
 /** ms until a refused subscription is tried again. */
 const SUBSCRIBE_AGAIN_AFTER = 5000
+/** ms from a connection to its subscription: who takes connections may be silent, and another node of a cluster not. */
+const OPEN_LIMIT = 3000
 
 /**
  * Subscribes at each connection by itself: what resubscribes in silence hides that messages were lost in between.
@@ -32,6 +34,7 @@ export function subscribe(
   const fault = (error: unknown) => link.tell({ type: 'fault', error })
   let connection: Connection | undefined
   let again: NodeJS.Timeout | undefined
+  let opening: NodeJS.Timeout | undefined
   let closed = false
   let confirm!: () => void
   let never!: (error: unknown) => void
@@ -45,15 +48,28 @@ export function subscribe(
     () => connection?.client.disconnect(true),
   )
 
+  function open(own: Redis): void {
+    // Timers run before sockets are read: after a blocked event loop the reply may be here already.
+    const mine = setTimeout(() => setImmediate(() => opening === mine && own.disconnect(true)), OPEN_LIMIT)
+    opening = mine
+  }
+
+  function opened(): void {
+    clearTimeout(opening)
+    opening = undefined
+  }
+
   async function subscribeNow(to: Redis): Promise<void> {
     try {
       await to.subscribe(inbox, names.bus)
+      opened()
       link.tell({ type: 'inbox', confirmed: true })
       confirm()
       probe.start()
     } catch (error) {
       // A lost connection subscribes when it is back; a refusal (ACL) may be mended while the connection lives.
       if (closed || to.status !== 'ready') return
+      opened()
       fault(error)
       again = setTimeout(() => void subscribeNow(to), SUBSCRIBE_AGAIN_AFTER)
     }
@@ -76,10 +92,12 @@ export function subscribe(
       up: () => void subscribeNow(own),
       down() {
         clearTimeout(again)
+        opened()
         probe.stop()
         link.tell({ type: 'inbox', confirmed: false })
       },
     })
+    own.on('connect', () => open(own))
     own.on('messageBuffer', receive)
   }
 
@@ -92,6 +110,7 @@ export function subscribe(
     async close() {
       closed = true
       clearTimeout(again)
+      opened()
       probe.stop()
       never(new StoreError('CLOSED', 'the cache was closed'))
       await connection?.close()

@@ -77,7 +77,7 @@ function wireCluster(source: RedisClient, commandTimeout: number, listener: Conn
   const commands = connect(cluster, commandTimeout, {
     ...listener,
     async up() {
-      await connectNodes(cluster)
+      await connectNodes(cluster, commandTimeout)
       await listener.up?.()
     },
   })
