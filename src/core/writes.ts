@@ -120,7 +120,8 @@ async function sendTagged(instance: Instance, write: Write, policy: Policy): Pro
     throw error
   }
   if (epoch > clock) {
-    await release().catch(() => undefined) // as above; the write has lost, whatever comes of this
+    // What was there before is older still, and need not have the tag: the invalidation has not removed it.
+    await breaker.run(guarded, () => session.remove([id]))
     return false
   }
   const ended = await breaker.run(guarded, () => session.end(id, token, { type: 'value', entry, ttl }))
