@@ -7,8 +7,8 @@ import { openPeers, within } from '../contract/peers.ts'
 import { DOCUMENTED, DOCUMENTED_IN_CLUSTERS, everything, FEWEST } from './rights.ts'
 
 const USER = 'atomcache'
-/** What clients of clusters ask: who has which slot, and whether all have somebody. */
-const OF_CLUSTERS = ['cluster|slots', 'cluster|info']
+/** What clients of clusters ask: who has which slot. */
+const OF_CLUSTERS = ['cluster|slots']
 const FEWEST_IN_CLUSTERS = `${FEWEST} ${OF_CLUSTERS.map((name) => `+${name}`).join(' ')}`
 
 let cluster: RedisCluster
@@ -67,5 +67,5 @@ describe.each(['ioredis 6', 'ioredis 5'] as const)('a user of a cluster through 
 })
 
 test('what the README names for clusters is what they need', () => {
-  expect(DOCUMENTED_IN_CLUSTERS).toBe('+cluster|slots +cluster|info')
+  expect(DOCUMENTED_IN_CLUSTERS).toBe('+cluster|slots')
 })
