@@ -66,7 +66,7 @@ export interface Cache {
   getMany<V = unknown>(keys: readonly Key[]): Promise<(V | undefined)[]>
   /**
    * Stores the value, gives it to those who wait for the key, and tells all instances. `false`: a later invalidation or set
-   * won (only values with tags can lose so).
+   * won (only values with tags can lose so); what was there before is gone all the same.
    *
    * @throws UnconfirmedError where the store did not confirm it; TypeError or RangeError for what can't be stored
    */

@@ -178,7 +178,8 @@ export interface Session {
    */
   set(id: string, entry: Bytes, ttl: number): Promise<void>
   /**
-   * Makes the flight this token's, for a write with tags: whoever led is fenced, whoever waits is told `again` under the
+   * For a write with tags: deletes the entry, which that outdates (a key of another type is left alone), and makes the
+   * flight this token's: whoever led is fenced, whoever waits is told `again` under the
    * token found; who waits for this very token, because the command ran before, goes on waiting. It must work where memory
    * is full. The clock of tags, as in `lead`; rejects where it can't be read.
    */

@@ -101,7 +101,8 @@ async function send(instance: Instance, write: Write, policy: Policy): Promise<b
 
 /**
  * A writes directly, B invalidates a tag of it: nothing but a flight, which B ends, could keep A's value from coming
- * after that. So A takes the flight first, whoever leads it, and goes on as its leader.
+ * after that. So A takes the flight first, whoever leads it, and goes on as its leader. The entry goes with the taking:
+ * where A loses, to an invalidation by a tag that the entry does not have or to another write, it is older than A's.
  */
 async function sendTagged(instance: Instance, write: Write, policy: Policy): Promise<boolean> {
   const { id, token, entry, ttl, tags } = write
@@ -120,8 +121,7 @@ async function sendTagged(instance: Instance, write: Write, policy: Policy): Pro
     throw error
   }
   if (epoch > clock) {
-    // What was there before is older still, and need not have the tag: the invalidation has not removed it.
-    await breaker.run(guarded, () => session.remove([id]))
+    await release().catch(() => undefined) // as above; the write has lost, whatever comes of this
     return false
   }
   const ended = await breaker.run(guarded, () => session.end(id, token, { type: 'value', entry, ttl }))

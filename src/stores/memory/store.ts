@@ -179,6 +179,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
         if (!again) finish(id, flight, { type: 'again' })
         const waiters = again ? flight.waiters : new Set<string>()
         flights.set(place, { leader: token, leaseEndsAt: performance.now() + lease, waiters })
+        entries.delete(place)
         return tags.clock
       },
 

@@ -140,26 +140,27 @@ return result
 `
 
 /**
- * Makes the flight this token's, whoever has it; those who wait for it are told to claim again.
+ * Deletes the entry and makes the flight this token's, whoever has it; those who wait for it are told to claim again.
  *
- * KEYS  1 flight, 2 the clock of tags, where it is on the same server
+ * KEYS  1 entry, 2 flight, 3 the clock of tags, where it is on the same server
  * ARGV  1 token, 2 lease (ms), 3 id, 4 prefix of the inbox channels
  * Returns {clock or '', the leader before or '', waiters that PUBLISH could not reach ...}
  */
 const TAKE = `${READ_CLOCK}${IS_FOREIGN}${TELL}
 -- All that may be refused comes before the first write.
-if KEYS[2] and isForeign(KEYS[2]) then return redis.error_reply('${FOREIGN}') end
+if KEYS[3] and isForeign(KEYS[3]) then return redis.error_reply('${FOREIGN}') end
 local time = redis.call('TIME')
-local leader = redis.call('HGET', KEYS[1], 'leader')
+local leader = redis.call('HGET', KEYS[2], 'leader')
+if redis.call('TYPE', KEYS[1]).ok == 'string' then redis.call('DEL', KEYS[1]) end
 local waiters = {}
 -- With this very token: the command ran before, and who waits since is told by the end.
 if leader ~= ARGV[1] then
-  if leader then waiters = waitersOf(KEYS[1]) end
-  redis.call('DEL', KEYS[1])
-  redis.call('HSET', KEYS[1], 'leader', ARGV[1])
+  if leader then waiters = waitersOf(KEYS[2]) end
+  redis.call('DEL', KEYS[2])
+  redis.call('HSET', KEYS[2], 'leader', ARGV[1])
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-local clock = KEYS[2] and readClock(KEYS[2], time, 0)
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+local clock = KEYS[3] and readClock(KEYS[3], time, 0)
 local result = {clock or '', leader or ''}
 for _, waiter in ipairs(tell(waiters, ARGV[4], '${AGAIN}', leader or '', ARGV[3], '')) do
   result[#result + 1] = waiter
@@ -217,7 +218,7 @@ export interface Scripts {
   renew(flight: string, token: string, lease: string): Promise<Buffer>
   end(entry: string, flight: string, args: EndArguments): Promise<Buffer[]>
   take(
-    keys: readonly [flight: string, clock?: string],
+    keys: readonly [entry: string, flight: string, clock?: string],
     token: string,
     lease: string,
     id: string,

@@ -185,7 +185,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
       // Before the flight is taken: an invalidation between the two must have more.
       const before = clustered ? await readTagClock() : undefined
       const [replied, leader, ...waiters] = await send(() =>
-        scripts.take([names.flight(id), ...clockKeys], token, wholeMs(lease), id, inboxPrefix),
+        scripts.take([names.entry(id), names.flight(id), ...clockKeys], token, wholeMs(lease), id, inboxPrefix),
       )
       await tell({ id, token: String(leader), letter: AGAIN, waiters: waiters.map(String) })
       const now = before ?? repliedClock(replied)
