@@ -1,8 +1,10 @@
 import { describe, expect, inject, test } from 'vitest'
 import { redisStore } from '../../../src/stores/redis/index.ts'
+import { namesOf } from '../../../src/stores/redis/keys.ts'
 import { inScript, watchCommands } from '../../redis/monitor.ts'
 import { startRedis } from '../../redis/server.ts'
 import { entryOf, LONG, newToken, openPeers, type Peer, textOf } from '../contract/peers.ts'
+import { invalidate, membersOf, store } from '../contract/tagged.ts'
 
 describe('where the server forgets its scripts', () => {
   test('between any two commands, all go on as ever', async () => {
@@ -51,6 +53,41 @@ describe('where the server forgets its scripts', () => {
   })
 })
 
+describe('where the server forgets its scripts again and again', () => {
+  test('values with tags are written and invalidated as ever', async () => {
+    await using server = await startRedis()
+    const inspector = server.client()
+    await using peers = await openPeers({ open: () => () => redisStore(server.url) })
+    const [one, two] = [await peers.join(), await peers.join()]
+    let over = false
+    let flushes = 0
+    const forget = async () => {
+      for (; !over; flushes++) await inspector.script('FLUSH')
+    }
+    const write = async ({ session }: Peer, id: string) => {
+      const token = newToken()
+      const clock = await session.take(id, token, LONG)
+      expect(await session.index(id, ['a', `of ${id}`], LONG)).toBeLessThanOrEqual(clock)
+      const ended = await session.end(id, token, { type: 'value', entry: entryOf(token), ttl: LONG })
+      expect(ended).toEqual({ type: 'ok', stored: true })
+    }
+    const forgetting = forget()
+    const ids = Array.from({ length: 60 }, (_, i) => `x:${i}`).sort()
+    for (let round = 0; round < 5; round++) {
+      await Promise.all(ids.map((id, i) => write(i % 2 === 0 ? one : two, id)))
+      expect(await membersOf(one.session, 'a')).toEqual(ids)
+      await Promise.all(ids.slice(0, 10).map((id, i) => invalidate((i % 2 === 0 ? one : two).session, `of ${id}`)))
+      expect((await one.session.readMany(ids)).filter((entry) => entry !== undefined)).toHaveLength(50)
+      await invalidate(two.session, 'a')
+      expect((await one.session.readMany(ids)).filter((entry) => entry !== undefined)).toEqual([])
+    }
+    over = true
+    await forgetting
+    expect(flushes).toBeGreaterThan(50)
+    expect([...one.faults, ...two.faults]).toEqual([])
+  })
+})
+
 describe('commands', () => {
   test('a hit is one, a claim is one, a renewal is one, an end is one, whoever waits', async () => {
     await using server = await startRedis()
@@ -70,7 +107,11 @@ describe('commands', () => {
       counted[name] = sent.map(({ args }) => args[0]?.toLowerCase() ?? '')
     }
     let token = ''
-    await leader.session.remove(['x']) // its first call on a connection is an EVAL
+    // The first call of a script on a connection is an EVAL.
+    await leader.session.remove(['x'])
+    await leader.session.take('warm', newToken(), LONG)
+    await store(leader.session, 'warm', ['a'])
+    const clock = await invalidate(leader.session, 'a')
     await count('miss', () => leader.session.read('x'))
     await count('lead', async () => {
       token = await leader.lead('x')
@@ -86,6 +127,15 @@ describe('commands', () => {
     await count('set', () => leader.session.set('x', entryOf(newToken()), LONG))
     await count('remove', () => leader.session.remove(['x']))
     await count('announce', () => leader.session.announce({ from: 'me', ids: ['x', 'y'], tags: [], all: false }))
+    const many = Array.from({ length: 50 }, (_, i) => `x:${i}`)
+    await count('remove many', () => leader.session.remove(many))
+    await count('take', () => leader.session.take('x', newToken(), LONG))
+    await count('index', () => leader.session.index('x', many, LONG))
+    await count('step', () => leader.session.step())
+    await count('mark', () => leader.session.mark('a', clock))
+    await count('members', () => leader.session.members('a'))
+    await count('sweep', () => leader.session.sweep('a', clock))
+    await count('list', () => leader.session.list())
     expect(counted).toEqual({
       miss: ['get'],
       lead: ['evalsha'],
@@ -97,6 +147,14 @@ describe('commands', () => {
       set: ['evalsha'],
       remove: ['evalsha'],
       announce: ['publish'],
+      'remove many': ['evalsha'],
+      take: ['evalsha'],
+      index: ['evalsha'],
+      step: ['evalsha'],
+      mark: ['evalsha'],
+      members: ['zscan'],
+      sweep: ['evalsha'],
+      list: ['scan'],
     })
   })
 
@@ -121,6 +179,38 @@ describe('commands', () => {
       if (name === 'GET') expect(key).toBe(`${namespace}:clock`)
     }
     expect(records.length).toBeGreaterThan(10)
+  })
+})
+
+describe('commands of tags', () => {
+  test('touch only the keys that they declare: of an id, of a tag, or the clock', async () => {
+    await using server = await startRedis()
+    await using peers = await openPeers({ open: () => () => redisStore(server.url) })
+    const [peer, waiter] = [await peers.join(), await peers.join()]
+    const { session } = peer
+    const names = namesOf(peers.namespace)
+    const inbox = names.inbox(waiter.instanceId)
+    await peer.lead('x')
+    await waiter.wait('x')
+
+    const ofId = [names.entry('x'), names.flight('x')]
+    const ofTags = ['a', 'b'].flatMap((tag) => [names.index(tag), names.state(tag)])
+    let clock = 0
+    const calls: [name: string, keys: string[], call: () => Promise<unknown>][] = [
+      ['take', [...ofId, names.clock, inbox], () => session.take('x', newToken(), LONG)],
+      ['index', ofTags, () => session.index('x', ['a', 'b'], LONG)],
+      ['step', [names.clock], async () => (clock = await session.step())],
+      ['mark', [names.state('a')], () => session.mark('a', clock)],
+      ['remove', ofId, () => session.remove(['x'])],
+      ['sweep', [names.index('a'), names.state('a')], () => session.sweep('a', clock)],
+    ]
+    for (const [name, keys, call] of calls) {
+      await using watch = await watchCommands(server.url)
+      await call()
+      const records = (await watch.stop()).filter(inScript).filter(({ args }) => args[0] !== 'TIME')
+      expect(records.length, name).toBeGreaterThan(0)
+      for (const { args } of records) expect(keys, `${name}: ${args.join(' ')}`).toContain(args[1])
+    }
   })
 })
 
