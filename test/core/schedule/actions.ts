@@ -1,9 +1,11 @@
+import type { Barrier } from './barrier.ts'
 import type { Callers } from './caller.ts'
+import type { Changes } from './changes.ts'
 import type { Clock } from './clock.ts'
-import { type Barrier, type Host, isAwake } from './host.ts'
+import { type Host, isAwake } from './host.ts'
 import type { Ledger } from './ledger.ts'
 import type { Network, Packet } from './network.ts'
-import type { Origin, Run } from './origin.ts'
+import { type Origin, type Run, textOf } from './origin.ts'
 import type { Random } from './random.ts'
 
 /** What may happen next. */
@@ -23,6 +25,7 @@ export interface ActionsOptions {
   readonly origin: Origin
   readonly ledger: Ledger
   readonly callers: Callers
+  readonly changes: Changes
   readonly hosts: readonly Host[]
   readonly keys: readonly string[]
   run(host: Host | undefined, text: string, enter: () => void): Promise<void>
@@ -32,21 +35,25 @@ export interface ActionsOptions {
 }
 
 export function createActions(options: ActionsOptions): Actions {
-  const { clock, random, network, origin, ledger, callers, hosts, keys, run, advance, ran } = options
+  const { clock, random, network, origin, ledger, callers, changes, hosts, keys, run, advance, ran } = options
   /** Each seed has a world of its own: quiet ones reach deep states, rough ones strange ones. */
   const rough = random.pick([0, 0.3, 1, 3])
   const busy = random.pick([0.5, 1, 2])
   const changing = random.pick([0.5, 1, 2])
   /** How often the newest packet overtakes all others. */
   const haste = random.pick([0, 0.4, 0.8])
-  /** What has just returned, and where: the moment to ask for what must not be had any more. */
-  let returned: Barrier | undefined
+  /** How often a change that is under way goes on before anything else: it takes many steps, and must come to its end. */
+  const prompt = random.pick([0, 0.6, 0.9])
 
   const awake = () => hosts.filter((host) => isAwake(host) && !host.closed)
   const endable = () => origin.running.filter(({ host }) => isAwake(host))
   const abortable = () => callers.waiting.filter(({ host, abort }) => isAwake(host) && !abort.signal.aborted)
   const paused = () => hosts.filter((host) => host.paused && !host.crashed)
   const cut = () => hosts.filter((host) => network.isCut(host) && isAwake(host))
+
+  /** Of invalidations and writes. */
+  const due = () => network.deliverable().filter(({ text }) => CHANGING.test(text))
+  const keyOf = ({ parts }: Barrier) => keys.find((key) => key === parts[0]?.item) ?? random.pick(keys)
 
   async function ask(host = random.pick(awake()), key = random.pick(keys)): Promise<void> {
     const kind = random.below(12)
@@ -70,50 +77,28 @@ export function createActions(options: ActionsOptions): Actions {
   }
 
   function sentBy(host: Host): number {
-    return network.packets.filter((packet) => packet.type === 'request' && packet.host === host).length
+    // Not the clock of tags, which all who ask share.
+    return network.packets.filter(
+      ({ type, host: from, text }) => type === 'request' && from === host && text !== 'clock',
+    ).length
   }
 
   async function deliver(packet: Packet): Promise<void> {
     const { type, host, text } = packet
-    // The reply to an invalidation is where everything is detached once more.
-    const changed = /^(?:set|remove) (\w+):/.exec(text)?.[1]
-    if (type === 'reply' && changed !== undefined) host.detached.push({ key: changed, at: callers.step() })
     const direction = type === 'request' ? '→ store' : `→ ${host.name}`
     await run(type === 'request' ? undefined : host, `${direction}: ${type} of ${host.name}: ${text}`, () =>
       network.deliver(packet),
     )
   }
 
-  async function change(what: 'invalidate' | 'set'): Promise<void> {
-    const host = random.pick(awake())
-    const key = random.pick(keys)
-    const version = origin.bump(key)
-    const barrier = origin.barrier(host, key, what)
-    await run(host, `${host.name}: ${barrier.name} of ${key}, version ${version}`, () => {
-      host.cause = { type: 'barrier', barrier }
-      host.detached.push({ key, at: callers.step() })
-      const done =
-        what === 'set' ? host.cache.set(key, { version, by: barrier.name }) : host.cache.invalidate({ keys: [key] })
-      done.then(
-        () => {
-          barrier.returnedAt = callers.step()
-          returned = barrier
-        },
-        (error: { code?: unknown }) => {
-          if (error.code !== 'UNCONFIRMED') ledger.accuse(`${what} rejected with ${String(error)}`)
-        },
-      )
-    })
-  }
-
   async function end(loader: Run, how: 'finish' | 'fail' | 'refuse' | 'abort'): Promise<void> {
-    const { host, name, key, value } = loader
+    const { host, key, value } = loader
     const errors = {
       fail: new Error(`load of ${key} failed`),
       refuse: new Error(`load of ${key} says 403`),
       abort: Object.assign(new Error(`load of ${key} was aborted by its database`), { name: 'AbortError' }),
     }
-    await run(host, `${host.name}: ${name} of ${key}, version ${value.version}: ${how}`, () => {
+    await run(host, `${host.name}: ${textOf(value)}: ${how}`, () => {
       if (how === 'finish') loader.finish()
       else loader.fail(errors[how])
     })
@@ -137,6 +122,7 @@ export function createActions(options: ActionsOptions): Actions {
     const up = awake()
     const alive = hosts.filter((host) => !host.crashed && !host.closed)
     const messages = packets.filter(({ type }) => type === 'event')
+    const twice = packets.filter(({ resend }) => resend !== undefined)
     const weight = (weight: number, ...needs: readonly (readonly unknown[])[]) =>
       needs.every((list) => list.length > 0) ? weight : 0
     return [
@@ -144,13 +130,15 @@ export function createActions(options: ActionsOptions): Actions {
       [weight(3 * busy, up), () => ask()],
       [weight(1.5, loaders), () => end(random.pick(loaders), 'finish')],
       [weight(0.5, loaders), () => end(random.pick(loaders), random.pick(['fail', 'refuse', 'abort']))],
-      [weight(0.9 * changing, up), () => change('invalidate')],
-      [weight(0.35 * changing, up), () => change('set')],
+      [weight(1.3 * changing, up), () => changes.next(random.pick(up))],
+      [weight(0.8, up, changes.unconfirmed), () => changes.repeat(random.pick(up))],
       [1, () => advance(1 + random.below(20))],
       [0.25, () => advance(random.pick([BUDGET_AND_MORE, LEASE_AND_MORE]))],
       [weight(0.3, abortable()), () => abort()],
       [weight(0.4 * rough, packets), () => lose(random.pick(packets))],
+      [weight(0.25 * rough, due()), () => lose(random.pick(due()))],
       [weight(0.3 * rough, messages), () => duplicate(random.pick(messages))],
+      [weight(0.4 * rough, twice), () => resend(random.pick(twice))],
       [weight(0.12 * rough, up), () => cutOne(random.pick(up))],
       [weight(0.6, cut()), () => mend(random.pick(cut()))],
       [weight(0.2 * rough, up), () => pause(random.pick(up))],
@@ -184,6 +172,10 @@ export function createActions(options: ActionsOptions): Actions {
     )
   }
 
+  function resend(packet: Packet): Promise<void> {
+    return run(undefined, `done, and sent again: ${packet.text} of ${packet.host.name}`, () => network.resend(packet))
+  }
+
   function cutOne(host: Host): Promise<void> {
     return run(host, `${host.name}: its connections break`, () => network.cut(host))
   }
@@ -211,9 +203,12 @@ export function createActions(options: ActionsOptions): Actions {
 
   return {
     async next() {
-      const barrier = returned
-      returned = undefined
-      if (barrier !== undefined && isAwake(barrier.host) && random.chance(0.7)) return ask(barrier.host, barrier.key)
+      // A flight that is opened while a change is under way may bring what was there before it.
+      const called = changes.called()
+      if (called !== undefined && isAwake(called.host) && random.chance(0.4)) return ask(called.host, keyOf(called))
+      const barrier = changes.returned()
+      if (barrier !== undefined && isAwake(barrier.host) && random.chance(0.7)) return ask(barrier.host, keyOf(barrier))
+      if (random.chance(prompt) && due().length > 0) return deliver(random.pick(due()))
       const list = possible()
       await list[random.weighted(list.map(([weight]) => weight))]?.[1]()
     },
@@ -231,6 +226,9 @@ export function createActions(options: ActionsOptions): Actions {
     },
   }
 }
+
+/** What invalidations and writes consist of. */
+const CHANGING = /^(?:set|take|remove|step|mark|members|sweep|list|announce)\b/
 
 /** ms: commands time out; a lease ends. */
 const BUDGET_AND_MORE = 60

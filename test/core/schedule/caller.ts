@@ -1,7 +1,8 @@
 import type { CallOptions, RequestOptions } from '../../../src/index.ts'
-import type { Barrier, Host } from './host.ts'
+import type { Barrier, Barriers, Part } from './barrier.ts'
+import { detachedSince, type Host } from './host.ts'
 import type { Ledger } from './ledger.ts'
-import { isBefore, type Origin, type Value } from './origin.ts'
+import { type Origin, textOf, type Value } from './origin.ts'
 import type { Random } from './random.ts'
 import type { Subject } from './subject.ts'
 
@@ -15,7 +16,9 @@ export interface Call {
   /** The step in which the flight that it may have joined was opened, at the earliest. */
   readonly since: number
   /** What had returned in this instance before it asked. */
-  readonly after: readonly Barrier[]
+  readonly after: readonly Part[]
+  /** What this instance had heard of by then. */
+  readonly heard: readonly Barrier[]
   readonly abort: AbortController
   over: boolean
 }
@@ -29,13 +32,14 @@ export interface Callers {
 export interface CallersOptions {
   readonly subject: Subject
   readonly origin: Origin
+  readonly barriers: Barriers
   readonly ledger: Ledger
   readonly random: Random
   readonly step: () => number
 }
 
 /** What the callers of all instances ask, and whether what they get is right. */
-export function createCallers({ subject, origin, ledger, random, step }: CallersOptions): Callers {
+export function createCallers({ subject, origin, barriers, ledger, random, step }: CallersOptions): Callers {
   let waiting: Call[] = []
 
   function over(call: Call): void {
@@ -69,7 +73,7 @@ export function createCallers({ subject, origin, ledger, random, step }: Callers
     })
     if (beside.length === 0) return
     const since = Math.min(...beside.map((run) => run.call.askedAt), call.askedAt)
-    const most = 1 + host.detached.filter((detached) => detached.key === key && detached.at >= since).length
+    const most = 1 + detachedSince(host, key, since)
     if (beside.length + 1 > most) {
       ledger.accuse(`single-flight: ${beside.length + 1} loaders of ${key} run in ${host.name}, at most ${most} may`)
     }
@@ -81,15 +85,17 @@ export function createCallers({ subject, origin, ledger, random, step }: Callers
       if (call.method === 'getOrSet') ledger.accuse(`a caller of ${call.host.name} got nothing`)
       return
     }
-    for (const barrier of call.after) {
-      if (!isBefore(origin, value, barrier)) continue
-      const { name, version } = barrier
-      const what = `version ${value.version} of ${value.by}, and asked in step ${call.askedAt}`
+    // Of what was only heard of it is not known before it is confirmed that it was done before it was told.
+    const confirmed = call.heard.flatMap(({ parts }) => parts.filter(({ returnedAt }) => returnedAt !== undefined))
+    for (const [how, parts] of [['returned', call.after] as const, ['been heard of', confirmed] as const]) {
+      const part = parts.find((one) => barriers.isBefore(value, one))
+      if (part === undefined) continue
+      const what = `${textOf(value)}, and asked in step ${call.askedAt}`
       ledger.accuse(
-        `I4: a caller of ${call.host.name} got ${what} after ${name} (version ${version}) had returned there`,
+        `I4: a caller of ${call.host.name} got ${what} after a change to ${part.item}${part.version} had ${how} there`,
       )
     }
-    const publishedAt = origin.runOf(value)?.publishedAt ?? origin.barrierOf(value)?.executedAt
+    const publishedAt = origin.runOf(value)?.publishedAt ?? barriers.of(value)?.storedAt
     if (call.forced && publishedAt !== undefined && publishedAt < call.since) {
       ledger.accuse(`a forced refresh of ${call.host.name} (step ${call.since}) got what was stored in ${publishedAt}`)
     }
@@ -105,7 +111,7 @@ export function createCallers({ subject, origin, ledger, random, step }: Callers
 
   function optionsOf(call: Call): CallOptions<Value> & RequestOptions {
     const { forced: forceRefresh, abort } = call
-    const options = { forceRefresh, signal: abort.signal }
+    const options = { forceRefresh, signal: abort.signal, tags: origin.taggingOf(call.key).option() }
     if (random.chance(0.06)) return { ...options, shouldCache: false }
     if (random.chance(0.06)) return { ...options, ttl: () => 0 }
     if (random.chance(0.06)) return { ...options, waitTimeout: 80, onWaitTimeout: random.pick(['load', 'throw']) }
@@ -123,7 +129,7 @@ export function createCallers({ subject, origin, ledger, random, step }: Callers
         finish() {
           origin.ended(run)
           if (random.chance(0.2)) void claimed.release()
-          else void claimed.publish(run.value)
+          else void claimed.publish(run.value, { tags: origin.taggingOf(call.key).option(run.value) })
           resolve(run.value)
         },
         fail(error) {
@@ -137,13 +143,13 @@ export function createCallers({ subject, origin, ledger, random, step }: Callers
 
   return {
     ask(host, key, method, forced) {
-      const after = origin.barriers.filter((barrier) => {
-        return barrier.key === key && barrier.host === host && barrier.returnedAt !== undefined
-      })
+      const own = barriers.all.filter((barrier) => barrier.host === host)
+      const after = own.flatMap(({ parts }) => parts.filter(({ returnedAt }) => returnedAt !== undefined))
+      const heard = [...host.heard]
       const abort = new AbortController()
       const others = waiting.filter((call) => call.host === host && call.key === key && call.forced === forced)
       const since = Math.min(step(), ...others.map((call) => call.since))
-      const call: Call = { host, key, method, forced, askedAt: step(), since, after, abort, over: false }
+      const call: Call = { host, key, method, forced, askedAt: step(), since, after, heard, abort, over: false }
       waiting.push(call)
       const answer =
         method === 'getOrSet'

@@ -56,4 +56,94 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     edits: [['flights.set(id, flight)', '']],
     violates: /^(?:I8|single-flight)/,
   },
+  'an invalidation by tag that seals nothing': {
+    file: 'core/invalidation.ts',
+    edits: [['if (tags.length > 0) writer.seal()', '']],
+    violates: /^I4.* had returned there/,
+  },
+  'an invalidation by tag that seals at its call, and not at its reply': {
+    file: 'core/invalidation.ts',
+    edits: [['  detach()\n  try {', '  writer.detach(ids)\n  try {']],
+    violates: /^I4.* a change to [xyz].* had returned there/,
+  },
+  'an instance that does not seal when it hears of a tag': {
+    file: 'core/cache.ts',
+    edits: [['if (all || tags.length > 0) calls.seal()', '']],
+    violates: /^I4.* had been heard of there/,
+  },
+  'a leader that reads the epochs before it lists its id': {
+    file: 'core/leader.ts',
+    edits: [
+      [
+        '() => session.index(id, tags, life))',
+        "() => session.index('', tags, life).then((epoch) => session.index(id, tags, life).then(() => epoch)))",
+      ],
+    ],
+    violates: /^I3/,
+  },
+  'a leader that stores what it does not know the clock of': {
+    file: 'core/leader.ts',
+    edits: [
+      ['if (over || clock === undefined)', 'if (over)'],
+      ['if (epoch <= clock)', 'if (clock === undefined || epoch <= clock)'],
+    ],
+    violates: /^(?:tags|I3)/,
+  },
+  'a write with tags that does not take the flight': {
+    file: 'core/writes.ts',
+    edits: [
+      ['clock = await breaker.run(guarded, () => session.take(id, token, policy.leaseTtl))', 'clock = Infinity'],
+      [
+        "() => session.end(id, token, { type: 'value', entry, ttl }))",
+        "() => session.set(id, entry, ttl).then(() => ({ type: 'ok' as const, stored: true, refused: '' })))",
+      ],
+    ],
+    violates: /^I3/,
+  },
+  'a store whose take leaves the leader': {
+    file: 'stores/memory/store.ts',
+    edits: [["if (!again) finish(id, flight, { type: 'again' })", 'if (flight !== undefined) return tags.clock']],
+    violates: /^I2/,
+  },
+  'a store whose mark does not raise the epoch': {
+    file: 'stores/memory/tags.ts',
+    edits: [['epochs.set(tag, epoch)', '']],
+    violates: /^I3/,
+  },
+  'a store whose index forgets ids without an entry': {
+    file: 'stores/memory/store.ts',
+    edits: [['if (!flights.has(place) && !entries.has(place))', 'if (!entries.has(place))']],
+    violates: /^I3/,
+  },
+  'an index that forgets before its life is over': {
+    file: 'stores/memory/tags.ts',
+    edits: [['if (at >= now) continue', '']],
+    violates: /^I3/,
+  },
+  'an invalidation by tag that passes over a page it could not read': {
+    file: 'core/invalidation.ts',
+    edits: [
+      [
+        'const { ids, next }: Page = await reading',
+        'const { ids, next }: Page = await reading.catch(() => ({ ids: [] }))',
+      ],
+      ['await Promise.all([removeAll(instance, ids), reading])', 'await removeAll(instance, ids)'],
+    ],
+    violates: /^I3/,
+  },
+  'an invalidation by tag that passes over what it could not remove': {
+    file: 'core/invalidation.ts',
+    edits: [
+      [
+        'Promise.all([removeAll(instance, ids), reading])',
+        'Promise.all([removeAll(instance, ids).catch(() => {}), reading])',
+      ],
+    ],
+    violates: /^I3/,
+  },
+  'a clear that lists once': {
+    file: 'core/invalidation.ts',
+    edits: [['    await pass(instance, (page) => removeAll(instance, page.ids))\n', '']],
+    violates: /^I3/,
+  },
 }

@@ -1,4 +1,5 @@
 import type { Cache } from '../../../src/index.ts'
+import type { Barrier } from './barrier.ts'
 import type { Owner } from './clock.ts'
 
 /** One instance of the service. */
@@ -12,7 +13,15 @@ export interface Host extends Owner {
   /** What is being asked of the cache in this step: the requests that it sends at once are part of it. */
   cause: Cause | undefined
   /** When new callers had to open a new flight: after invalidations, and where a flight was lost or given up. */
-  readonly detached: { readonly key: string; readonly at: number }[]
+  readonly detached: Detached[]
+  /** Barriers of others whose notice came. */
+  readonly heard: Barrier[]
+}
+
+export interface Detached {
+  /** `'all'`: the flights of all keys were sealed. */
+  readonly key: string | 'all'
+  readonly at: number
 }
 
 export type Cause =
@@ -21,21 +30,8 @@ export type Cause =
   | { readonly type: 'get' }
   | { readonly type: 'calls' }
 
-/** An invalidation or a direct set: what was computed before it must not be seen after it. */
-export interface Barrier {
-  readonly name: string
-  readonly key: string
-  readonly host: Host
-  /** The origin's version as of the call. */
-  readonly version: number
-  /** The step in which the store did it. */
-  executedAt: number | undefined
-  /** The step in which the caller learnt that it is done. */
-  returnedAt: number | undefined
-}
-
 export function createHost(name: string): Host {
-  return { name, paused: false, crashed: false, closed: false, cause: undefined, detached: [] } as Omit<
+  return { name, paused: false, crashed: false, closed: false, cause: undefined, detached: [], heard: [] } as Omit<
     Host,
     'cache'
   > as Host
@@ -44,4 +40,10 @@ export function createHost(name: string): Host {
 /** Runs code of its own. */
 export function isAwake(host: Host): boolean {
   return !host.paused && !host.crashed
+}
+
+/** How often the flight of the key was cut off from new callers since that step. */
+export function detachedSince(host: Host, key: string, since: number): number {
+  return host.detached.filter((detached) => (detached.key === key || detached.key === 'all') && detached.at >= since)
+    .length
 }

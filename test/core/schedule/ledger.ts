@@ -1,7 +1,9 @@
 import { decodeEntry } from '../../../src/core/entry.ts'
 import type { Bytes, Ended, Ending, Message, Session } from '../../../src/index.ts'
-import type { Cause, Host } from './host.ts'
-import { isBefore, type Origin, type Value } from './origin.ts'
+import type { Barrier, Barriers } from './barrier.ts'
+import { detachedSince, type Host } from './host.ts'
+import { type Origin, textOf, type Value } from './origin.ts'
+import { tagsIn } from './tagging.ts'
 
 /** Sees every step of the store, and knows from these alone what must hold. */
 export interface Ledger {
@@ -17,9 +19,14 @@ export interface Ledger {
   gaveUp(host: Host, id: string, op: string): void
   claimed(host: Host, id: string, token: string, lease: number, reply: Claim): string
   renewed(id: string, token: string, lease: number, reply: number | 'lost'): string
+  /** A leader learnt that it leads, and not the clock of tags. */
+  clockless(token: string): void
   ended(id: string, token: string, ending: Ending, reply: Ended): string
-  /** A direct set or a removal was done. */
-  changed(id: string, cause: Cause | undefined): string
+  /** A write took the flight. */
+  taken(id: string, token: string, lease: number): string
+  /** A direct set without a flight was done. */
+  set(id: string, entry: Bytes): string
+  removed(id: string, askers: readonly Barrier[]): string
   told(host: Host, message: Message): void
   /** To be called after each step, with what the store has. */
   check(stored: readonly (readonly [key: string, bytes: Bytes | undefined])[]): void
@@ -33,21 +40,38 @@ interface Flight {
   readonly waiters: Set<Host>
 }
 
+/** A read or a claim that somebody waits for. */
+interface Ask {
+  readonly host: Host
+  readonly id: string
+  readonly op: string
+  readonly at: number
+  /** It is one of the two that was given up: this one, or the other. */
+  twin?: Ask | undefined
+}
+
 export interface LedgerOptions {
   readonly origin: Origin
+  readonly barriers: Barriers
   readonly step: () => number
   /** The step in which the longest waiting caller of the host and key asked. */
   readonly oldest: (host: Host, key: string) => number
+  count(what: 'a leader without the clock'): void
 }
 
-export function createLedger({ origin, step, oldest }: LedgerOptions): Ledger {
+export function createLedger({ origin, barriers, step, oldest, count }: LedgerOptions): Ledger {
   const names = new Map<string, string>()
   const flights = new Map<string, Flight>()
   const values = new WeakMap<Bytes, Value>()
   /** Who must have been told of a flight's end by now. */
   const owed = new Map<string, string>()
   const told = new Set<string>()
-  const asking = new Set<{ readonly host: Host; readonly id: string; readonly op: string; readonly at: number }>()
+  const clockless = new Set<string>()
+  /** By token: when it took the flight. */
+  const takenAt = new Map<string, number>()
+  /** By id: the stamp of what is stored, unless it has expired. */
+  const stamps = new Map<string, string>()
+  const asking = new Set<Ask>()
   let violation: string | undefined
 
   function accuse(what: string): void {
@@ -88,33 +112,50 @@ export function createLedger({ origin, step, oldest }: LedgerOptions): Ledger {
     }
   }
 
+  /** The value of a write or of a leader is in the store. */
+  function stored(id: string, token: string, value: Value): void {
+    stamps.set(id, token)
+    const run = origin.runOf(value)
+    const set = barriers.of(value)
+    if (run !== undefined) run.publishedAt = step()
+    else if (set?.parts[0] === undefined) accuse(`I2: what ${nameOf(token)} stores was not computed by a loader`)
+    else {
+      set.storedAt = step()
+      // A write with tags is as old as its taking; one that took nothing has nothing younger than its call.
+      const unfenced = tagsIn(value).length > 0 ? set.calledAt : step()
+      set.parts[0].executedAt = takenAt.get(token) ?? unfenced
+    }
+  }
+
   return {
     get violation() {
       return violation
     },
     accuse,
     nameOf,
-    describe: (bytes) =>
-      bytes === undefined ? 'nothing' : `version ${valueIn(bytes).version} of ${valueIn(bytes).by}`,
+    describe: (bytes) => (bytes === undefined ? 'nothing' : textOf(valueIn(bytes))),
 
     asks(host, id, op) {
       if (host.cause?.type === 'get') return () => undefined
-      const ask = { host, id, op, at: step() }
+      const ask: Ask = { host, id, op, at: step() }
       asking.add(ask)
       const open = [...asking].filter((other) => other.host === host && other.id === id)
       // A flight that was detached goes on for the callers it has.
       const since = Math.min(oldest(host, id), ...open.map((other) => other.at))
       // A flight and one of forced refreshes may ask at once; the more so where new callers may not join those.
-      const most = 2 * (1 + host.detached.filter(({ key, at }) => key === id && at >= since).length)
+      const most = 2 * (1 + detachedSince(host, id, since))
       if (open.length > most)
         accuse(`I8: ${host.name} asks for ${id} ${open.length} times at once, at most ${most} may`)
-      return () => asking.delete(ask)
+      return () => {
+        if (!asking.delete(ask) && ask.twin !== undefined) asking.delete(ask.twin)
+      }
     },
 
     gaveUp(host, id, op) {
-      for (const ask of asking) {
-        if (ask.host === host && ask.id === id && ask.op === op) return void asking.delete(ask)
-      }
+      const [first, second] = [...asking].filter((ask) => ask.host === host && ask.id === id && ask.op === op)
+      if (first === undefined) return
+      first.twin = second
+      asking.delete(first)
     },
 
     claimed(host, id, token, lease, reply) {
@@ -143,27 +184,54 @@ export function createLedger({ origin, step, oldest }: LedgerOptions): Ledger {
       return String(reply)
     },
 
+    clockless(token) {
+      clockless.add(token)
+      count('a leader without the clock')
+    },
+
     ended(id, token, ending, reply) {
       const holds = flightOf(id)?.token === token
+      const value = ending.type === 'value' || ending.type === 'share' ? valueIn(ending.entry) : undefined
+      const set = value && barriers.of(value)
       if (reply.type === 'fenced') {
         if (holds) accuse(`${nameOf(token)} is fenced, and leads ${id}`)
+        if (set !== undefined) set.lost = true
         return 'fenced'
       }
+      // Sent twice: the first has stored it.
+      if (!holds && reply.stored && stamps.get(id) === token) return 'stored before'
       if (!holds) accuse(`I2: ${nameOf(token)} ends the flight of ${id} (${ending.type}) and does not hold it`)
-      if (reply.stored && ending.type === 'value') {
-        const run = origin.runOf(valueIn(ending.entry))
-        if (run === undefined) accuse(`I2: what ${nameOf(token)} stores was not computed by a loader`)
-        else run.publishedAt = step()
-      }
+      if (value !== undefined && tagsIn(value).length > 0 && clockless.has(token))
+        accuse(`tags: ${nameOf(token)} ends with ${textOf(value)}, and does not know the clock`)
+      if (value !== undefined && reply.stored) stored(id, token, value)
       end(id)
       return reply.stored ? 'stored' : 'told'
     },
 
-    changed(id, cause) {
-      if (cause?.type === 'barrier') cause.barrier.executedAt = step()
-      else accuse(`I2: ${id} was changed, and nobody asked for it`)
+    taken(id, token, lease) {
+      const former = flightOf(id)
+      const again = former?.token === token
+      if (!again) end(id)
+      const waiters = again ? former.waiters : new Set<Host>()
+      flights.set(id, { token, leaseEndsAt: performance.now() + lease, waiters })
+      takenAt.set(token, step())
+      barriers.taken(token)
+      return 'taken'
+    },
+
+    set(id, entry) {
+      const value = valueIn(entry)
+      if (barriers.of(value) === undefined) accuse(`I2: ${id} was set, and nobody asked for it`)
+      stored(id, '', value)
       end(id)
       return 'ok'
+    },
+
+    removed(id, askers) {
+      if (!barriers.removed(id, askers)) accuse(`I2: ${id} was removed, and nobody asked for it`)
+      stamps.delete(id)
+      end(id)
+      return id
     },
 
     told(host, message) {
@@ -176,13 +244,14 @@ export function createLedger({ origin, step, oldest }: LedgerOptions): Ledger {
       for (const [key, bytes] of stored) {
         if (bytes === undefined) continue
         const value = valueIn(bytes)
-        const known = origin.runOf(value) ?? origin.barrierOf(value)
-        if (known === undefined || known.key !== key) accuse(`I10: ${key} holds what is of ${known?.key ?? 'nobody'}`)
-        for (const barrier of origin.barriers) {
-          if (barrier.key !== key || barrier.returnedAt === undefined || !isBefore(origin, value, barrier)) continue
-          accuse(
-            `I3: the store has version ${value.version} of ${value.by} after ${barrier.name} (version ${barrier.version})`,
-          )
+        const set = barriers.of(value)
+        const known = origin.runOf(value)?.key ?? set?.parts[0]?.item
+        if (known !== key) accuse(`I10: ${key} holds what is of ${known ?? 'nobody'}`)
+        if (set?.lost) accuse(`I3: the store has ${textOf(value)}, which has lost`)
+        for (const barrier of barriers.all) {
+          const part = barrier.parts.find((one) => one.returnedAt !== undefined && barriers.isBefore(value, one))
+          if (part === undefined) continue
+          accuse(`I3: the store has ${textOf(value)} after ${barrier.name} (${part.item}${part.version})`)
         }
       }
     },

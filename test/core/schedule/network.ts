@@ -1,7 +1,11 @@
 import type { Bytes, Link, Notice, Session, Store, StoreEvent } from '../../../src/index.ts'
+import type { Barrier, Barriers } from './barrier.ts'
+import { clustered } from './clustered.ts'
 import { type Host, isAwake } from './host.ts'
 import type { Ledger } from './ledger.ts'
+import { pagesOf, whole } from './pages.ts'
 import type { Random } from './random.ts'
+import { createSession, type Sending } from './session.ts'
 import type { Subject } from './subject.ts'
 
 /** Something on its way between an instance and the store. */
@@ -14,6 +18,8 @@ export interface Packet {
   deliver(): void
   /** The connection broke: whoever waits for the reply is told so. */
   fail?(): void
+  /** Of a cluster: it runs now, the connection breaks before the reply, and it is sent once more. */
+  resend?(): void
 }
 
 /** Holds every request, reply and message between instances and one memory store until somebody says what becomes of it. */
@@ -29,6 +35,8 @@ export interface Network {
   lose(packet: Packet): void
   /** A second copy, of a message. */
   duplicate(packet: Packet): void
+  /** It runs, and is sent once more. */
+  resend(packet: Packet): void
   /** Both connections of the host break: what is on them is lost or has run, and nobody knows which. */
   cut(host: Host): void
   /** The inbox is subscribed again. */
@@ -43,18 +51,25 @@ export interface Network {
 export interface NetworkOptions {
   readonly subject: Subject
   readonly ledger: Ledger
+  readonly barriers: Barriers
+  readonly keys: readonly string[]
   readonly random: Random
   readonly step: () => number
 }
 
-export function createNetwork({ subject, ledger, random, step }: NetworkOptions): Network {
-  /** Whether a connection keeps its order, as one of TCP does; else even that is not relied on. */
-  const ordered = random.chance(0.5)
+export function createNetwork({ subject, ledger, barriers, keys, random, step }: NetworkOptions): Network {
+  const isCluster = random.chance(0.35)
+  /** Whether a connection keeps its order, as one of TCP does; else even that is not relied on. A cluster has many. */
+  const ordered = random.chance(0.5) && !isCluster
+  const pages = random.chance(0.7) ? pagesOf(keys) : whole
   /** How many packets are held up: for so long that much else happens before they arrive. */
   const slow = random.pick([0, 0.1, 0.3])
   let hurried = false
   const store = subject.memoryStore()
-  const observer = store.open({ namespace: 'atomcache', instanceId: 'observer', commandTimeout: 1, tell() {} })
+  const beside = { instanceId: 'observer', commandTimeout: 1, tell() {} }
+  const observer = store.open({ namespace: 'atomcache', ...beside })
+  const watch = store.open({ namespace: 'clock', ...beside })
+  const notices = new WeakMap<Notice, Barrier>()
   let packets: Packet[] = []
   const links = new Map<Host, Link>()
   const cuts = new Set<Host>()
@@ -69,33 +84,29 @@ export function createNetwork({ subject, ledger, random, step }: NetworkOptions)
 
   function open(host: Host, link: Link): Session {
     links.set(host, link)
-    const session = store.open({ ...link, tell: (event) => post(host, event) })
     const waiting = new Set<(error: unknown) => void>()
     const { StoreError } = subject
 
-    /** Sends a request: `execute` runs when it reaches the store, and `told` sees what came of it there. */
-    function send<T>(
-      text: string,
-      execute: () => Promise<T>,
-      told: (reply: T) => string,
-      answered: () => void = () => undefined,
-    ): Promise<T> {
+    function send<T>(sending: Sending<T>): Promise<T> {
+      const { text, execute, told, answered } = sending
       if (host.closed) return Promise.reject(new StoreError('CLOSED', 'the session was closed'))
       return new Promise<T>((resolve, reject) => {
         waiting.add(reject)
+        const settled = () => {
+          waiting.delete(reject)
+          answered?.()
+        }
+        const fail = () => {
+          settled()
+          reject(new StoreError('UNREACHABLE', 'the connection broke'))
+        }
         const answer = (settle: () => void, what: string) => {
           if (host.crashed) return
           const deliver = () => {
-            waiting.delete(reject)
-            answered()
+            settled()
             settle()
           }
           push({ type: 'reply', host, text: `${text}: ${what}`, deliver, fail })
-        }
-        const fail = () => {
-          waiting.delete(reject)
-          answered()
-          reject(new StoreError('UNREACHABLE', 'the connection broke'))
         }
         const deliver = () => {
           execute().then(
@@ -103,82 +114,51 @@ export function createNetwork({ subject, ledger, random, step }: NetworkOptions)
             (error: unknown) => answer(() => reject(error), String(error)),
           )
         }
-        push({ type: 'request', host, text, deliver, fail })
+        const request = { type: 'request', host, text, deliver, fail } as const
+        const resend = () => {
+          execute().then(told, () => undefined)
+          push(request)
+        }
+        push(isCluster && !sending.once ? { ...request, resend } : request)
       })
     }
 
-    const nameOf = ledger.nameOf
+    function close(): void {
+      host.closed = true
+      packets = packets.filter((packet) => packet.host !== host)
+      for (const reject of waiting) reject(new StoreError('CLOSED', 'the session was closed'))
+      waiting.clear()
+    }
+
+    const session = store.open({ ...link, tell: (event) => post(host, event) })
+    const single = createSession({ host, session, ledger, barriers, pages, step, send, close, notices })
+    const readClock = () => send({ text: 'clock', execute: clockNow, told: String })
+    const outer = isCluster ? clustered(single, readClock, ledger) : single
     return {
-      ready: () => session.ready(),
-      now: () => session.now(),
-      read(id) {
-        return send(`read ${id}`, () => session.read(id), ledger.describe, ledger.asks(host, id, 'read'))
-      },
-      readMany: (ids) => send(`readMany ${ids}`, () => session.readMany(ids), String),
-      claim(id, request) {
-        const { token, lease } = request
-        return send(
-          `claim ${id} ${nameOf(token)}`,
-          () => session.claim(id, request),
-          (reply) => ledger.claimed(host, id, token, lease, reply),
-          ledger.asks(host, id, 'claim'),
-        )
-      },
-      renew: (id, token, lease) =>
-        send(
-          `renew ${id} ${nameOf(token)}`,
-          () => session.renew(id, token, lease),
-          (reply) => ledger.renewed(id, token, lease, reply),
-        ),
-      end: (id, token, ending) =>
-        send(
-          `end ${id} ${nameOf(token)} ${ending.type}`,
-          () => session.end(id, token, ending),
-          (reply) => ledger.ended(id, token, ending, reply),
-        ),
-      set(id, entry, ttl) {
-        const { cause } = host
-        return send(
-          `set ${id}`,
-          () => session.set(id, entry, ttl),
-          () => ledger.changed(id, cause),
-        )
-      },
-      remove(ids) {
-        const { cause } = host
-        return send(
-          `remove ${ids}`,
-          () => session.remove(ids),
-          () => ids.map((id) => ledger.changed(id, cause)).join(),
-        )
-      },
-      take: (id, token, lease) => session.take(id, token, lease),
-      index: (id, tags, life) => session.index(id, tags, life),
-      step: () => session.step(),
-      mark: (tag, clock) => session.mark(tag, clock),
-      members: (tag, at) => session.members(tag, at),
-      sweep: (tag, clock) => session.sweep(tag, clock),
-      list: (at) => session.list(at),
-      announce: (notice: Notice) =>
-        send(
-          `announce ${notice.ids}`,
-          () => session.announce(notice),
-          () => 'ok',
-        ),
-      async close() {
-        host.closed = true
-        packets = packets.filter((packet) => packet.host !== host)
-        for (const reject of waiting) reject(new StoreError('CLOSED', 'the session was closed'))
-        waiting.clear()
-        await session.close()
+      ...outer,
+      take(id, token, lease) {
+        // In a cluster it is sent later than it is asked for.
+        if (host.cause?.type === 'barrier') barriers.takes(host.cause.barrier, token)
+        return outer.take(id, token, lease)
       },
     }
+  }
+
+  /** As another server reads it: no method does just that. */
+  async function clockNow(): Promise<number> {
+    const reply = await watch.claim('', { token: 'the-clock-itself', seen: 'any', lease: 1 })
+    return (reply.type === 'lead' && reply.clock) || 0
   }
 
   function post(host: Host, event: StoreEvent): void {
     if (event.type === 'message') ledger.told(host, event.message)
     if (host.crashed || host.closed || cuts.has(host)) return
-    push({ type: 'event', host, text: textOf(event), deliver: () => links.get(host)?.tell(event) })
+    const deliver = () => {
+      const barrier = event.type === 'notice' ? notices.get(event.notice) : undefined
+      if (barrier !== undefined) host.heard.push(barrier)
+      links.get(host)?.tell(event)
+    }
+    push({ type: 'event', host, text: textOf(event), deliver })
   }
 
   function textOf(event: StoreEvent): string {
@@ -186,7 +166,7 @@ export function createNetwork({ subject, ledger, random, step }: NetworkOptions)
       case 'message':
         return `message ${event.message.id} ${ledger.nameOf(event.message.token)}: ${event.message.outcome.type}`
       case 'notice':
-        return `notice ${event.notice.ids}`
+        return `notice ${event.notice.all ? 'all' : [...event.notice.ids, ...event.notice.tags]}`
       case 'inbox':
         return `inbox ${event.confirmed ? 'confirmed' : 'lost'}`
       default:
@@ -218,6 +198,10 @@ export function createNetwork({ subject, ledger, random, step }: NetworkOptions)
     lose: take,
     duplicate(packet) {
       packets.splice(random.below(packets.length + 1), 0, { ...packet })
+    },
+    resend(packet) {
+      take(packet)
+      packet.resend?.()
     },
     cut(host) {
       cuts.add(host)

@@ -1,11 +1,13 @@
 import type { Call } from './caller.ts'
-import type { Barrier, Host } from './host.ts'
+import type { Host } from './host.ts'
+import type { Tagging } from './tagging.ts'
 
-/** What the caches keep: which version of the origin, and who brought it. */
+/** What the caches keep: which versions of the origin, and who brought them. */
 export interface Value {
-  readonly version: number
-  /** A run of a loader, or a direct set. */
-  readonly by: Run['name'] | Barrier['name']
+  /** What it is made of: the version of its key, and of the item behind each of its tags. */
+  readonly parts: Readonly<Record<string, number>>
+  /** The name of a run of a loader, or of a direct set. */
+  readonly by: string
 }
 
 /** One run of a loader. */
@@ -24,38 +26,47 @@ export interface Run {
   fail(error: unknown): void
 }
 
-/** The system of record: a version per key, which writers count up. */
+/** The system of record: a version per key and tag, which writers count up. */
 export interface Origin {
-  versionOf(key: string): number
-  bump(key: string): number
-  /** Reads the version now; the run lasts until somebody ends it. */
+  versionOf(item: string): number
+  bump(item: string): void
+  /** The key's value now. */
+  read(key: string, by: string): Value
+  taggingOf(key: string): Tagging
+  /** Reads the value now; the run lasts until somebody ends it. */
   start(call: Call, signal: AbortSignal, settle: Pick<Run, 'finish' | 'fail'>): Run
   readonly running: readonly Run[]
   ended(run: Run): void
   runOf(value: Value): Run | undefined
-  barrier(host: Host, key: string, what: string): Barrier
-  barrierOf(value: Value): Barrier | undefined
-  readonly barriers: readonly Barrier[]
 }
 
-export function createOrigin(step: () => number): Origin {
+export function createOrigin(step: () => number, taggings: ReadonlyMap<string, Tagging>): Origin {
   const versions = new Map<string, number>()
   const runs = new Map<string, Run>()
-  const barriers = new Map<string, Barrier>()
   let running: Run[] = []
 
-  const versionOf = (key: string) => versions.get(key) ?? 1
+  const versionOf = (item: string) => versions.get(item) ?? 1
+
+  function taggingOf(key: string): Tagging {
+    const tagging = taggings.get(key)
+    if (tagging === undefined) throw new Error(`nobody said how ${key} is tagged`)
+    return tagging
+  }
+
+  function read(key: string, by: string): Value {
+    const items = [key, ...taggingOf(key).next()]
+    return { parts: Object.fromEntries(items.map((item) => [item, versionOf(item)])), by }
+  }
 
   return {
     versionOf,
-    bump(key) {
-      versions.set(key, versionOf(key) + 1)
-      return versionOf(key)
-    },
+    bump: (item) => void versions.set(item, versionOf(item) + 1),
+    read,
+    taggingOf,
     start(call, signal, settle) {
       const { host, key } = call
       const name = `load ${runs.size + 1}`
-      const value = { version: versionOf(key), by: name }
+      const value = read(key, name)
       const run: Run = { name, host, key, call, signal, value, startedAt: step(), publishedAt: undefined, ...settle }
       runs.set(name, run)
       running.push(run)
@@ -68,25 +79,11 @@ export function createOrigin(step: () => number): Origin {
       running = running.filter((other) => other !== run)
     },
     runOf: (value) => runs.get(value.by),
-    barrier(host, key, what) {
-      const name = `${what} ${barriers.size + 1}`
-      const version = versionOf(key)
-      const barrier: Barrier = { name, key, host, version, executedAt: undefined, returnedAt: undefined }
-      barriers.set(name, barrier)
-      return barrier
-    },
-    barrierOf: (value) => barriers.get(value.by),
-    get barriers() {
-      return [...barriers.values()]
-    },
   }
 }
 
-/** Whether the value is of before the barrier: computed from an older version, or directly set before it. */
-export function isBefore(origin: Origin, value: Value, barrier: Barrier): boolean {
-  if (value.version >= barrier.version) return false
-  const set = origin.barrierOf(value)
-  if (set === undefined) return true
-  // Two direct changes that were under way at once: the store's order counts.
-  return (set.executedAt ?? Number.POSITIVE_INFINITY) < (barrier.executedAt ?? Number.POSITIVE_INFINITY)
+/** `k3 x2 of load 1` */
+export function textOf({ parts, by }: Value): string {
+  const versions = Object.entries(parts).map(([item, version]) => `${item}${version}`)
+  return `${versions.join(' ')} of ${by}`
 }

@@ -1,6 +1,8 @@
 import type { Cache, CacheEventType } from '../../../src/index.ts'
 import { createActions } from './actions.ts'
+import { createBarriers } from './barrier.ts'
 import { createCallers } from './caller.ts'
+import { createChanges } from './changes.ts'
 import { createClock } from './clock.ts'
 import { createHost, type Host } from './host.ts'
 import { createLedger } from './ledger.ts'
@@ -8,6 +10,7 @@ import { createNetwork } from './network.ts'
 import { createOrigin } from './origin.ts'
 import { createRandom } from './random.ts'
 import type { Subject } from './subject.ts'
+import { createTagging, isTag } from './tagging.ts'
 
 /** One interleaving, and what was wrong with it. */
 export interface Schedule {
@@ -16,9 +19,17 @@ export interface Schedule {
   readonly violation: string | undefined
   /** What happened, step by step. */
   readonly trace: readonly string[]
-  /** Over all instances. */
-  readonly events: Readonly<Partial<Record<CacheEventType, number>>>
+  /** How often: events of all instances, and what else it is good to have seen. */
+  readonly counts: Readonly<Partial<Record<CacheEventType | Seen, number>>>
 }
+
+/** What is no event. */
+export type Seen =
+  | 'a set that lost'
+  | 'a change told again'
+  | 'a change told again after a crash'
+  | 'a leader without the clock'
+  | 'a value refused by its tags'
 
 /** Short, so that leases end and commands time out within one schedule. */
 const LEASE = 300
@@ -36,12 +47,15 @@ export async function play(subject: Subject, seed: number): Promise<Schedule> {
   let n = 0
   const step = () => n
   const trace: string[] = []
-  const events: Partial<Record<CacheEventType, number>> = {}
-  const origin = createOrigin(step)
-  const ledger = createLedger({ origin, step, oldest })
-  const network = createNetwork({ subject, ledger, random, step })
-  const callers = createCallers({ subject, origin, ledger, random, step })
+  const counts: Partial<Record<CacheEventType | Seen, number>> = {}
   const keys = random.chance(0.7) ? ['k'] : ['k', 'l']
+  const tagged = random.chance(0.65)
+  const origin = createOrigin(step, new Map(keys.map((key) => [key, createTagging(random, tagged)])))
+  const barriers = createBarriers(step, isTag)
+  const ledger = createLedger({ origin, barriers, step, oldest, count })
+  const network = createNetwork({ subject, ledger, barriers, keys, random, step })
+  const callers = createCallers({ subject, origin, barriers, ledger, random, step })
+  const changes = createChanges({ random, origin, barriers, ledger, keys, tagged, step, run, count })
   const hosts = ['A', 'B', 'C', 'D'].slice(0, 3 + random.below(2)).map(createHost)
   const rejected = (error: unknown) => ledger.accuse(`an unhandled rejection: ${String(error)}`)
   process.on('unhandledRejection', rejected)
@@ -51,6 +65,10 @@ export async function play(subject: Subject, seed: number): Promise<Schedule> {
       n,
       ...callers.waiting.filter((call) => call.host === host && call.key === key).map((call) => call.askedAt),
     )
+  }
+
+  function count(what: CacheEventType | Seen): void {
+    counts[what] = (counts[what] ?? 0) + 1
   }
 
   function note(text: string): void {
@@ -91,9 +109,14 @@ export async function play(subject: Subject, seed: number): Promise<Schedule> {
       breaker: { failures: 3, retryAfter: 100 },
     })
     cache.on('*', (event) => {
-      events[event.type] = (events[event.type] ?? 0) + 1
+      count(event.type)
+      if (event.type === 'release' && event.reason === 'invalidated') count('a value refused by its tags')
       const detach = (key: string | undefined) => key !== undefined && host.detached.push({ key, at: n })
-      if (event.type === 'invalidate' && event.remote) event.keys.forEach(detach)
+      if (event.type === 'invalidate' && event.remote) {
+        event.keys.forEach(detach)
+        if (event.tags.length > 0) detach('all')
+      }
+      if (event.type === 'clear' && event.remote) detach('all')
       if (event.type === 'fenced' || event.type === 'overdue' || event.type === 'waitTimeout') detach(event.key)
       if (event.type !== 'storeFault' || event.key === undefined) return
       if (event.op === 'set' || event.op === 'invalidate') detach(event.key)
@@ -102,7 +125,20 @@ export async function play(subject: Subject, seed: number): Promise<Schedule> {
     return cache
   }
 
-  const actions = createActions({ clock, random, network, origin, ledger, callers, hosts, keys, run, advance, ran })
+  const actions = createActions({
+    clock,
+    random,
+    network,
+    origin,
+    ledger,
+    callers,
+    changes,
+    hosts,
+    keys,
+    run,
+    advance,
+    ran,
+  })
 
   /** Nothing fails any more, and everything goes on at once: then everybody must get an answer. */
   async function letGo(): Promise<void> {
@@ -135,6 +171,9 @@ export async function play(subject: Subject, seed: number): Promise<Schedule> {
     }
     for (let steps = 0; steps < 200 && (await actions.settle()); steps++);
     await advance(2 * BUDGET)
+    for (const { name, host, over } of barriers.all) {
+      if (!over && !host.crashed) ledger.accuse(`I7: ${name} of ${host.name} neither resolved nor rejected`)
+    }
     for (const host of hosts) {
       if (host.crashed || clock.timersOf(host) === 0) continue
       ledger.accuse(`${host.name} is closed, and has ${clock.timersOf(host)} timers left`)
@@ -153,5 +192,5 @@ export async function play(subject: Subject, seed: number): Promise<Schedule> {
   } finally {
     process.off('unhandledRejection', rejected)
   }
-  return { seed, violation: ledger.violation, trace, events }
+  return { seed, violation: ledger.violation, trace, counts }
 }
