@@ -59,7 +59,8 @@ export interface CacheOptions extends CallOptions {
   enabled?: boolean | (() => boolean) | undefined
   /**
    * ms, at least 1: how long a command may take. A store that does not answer delays a request by as much before its
-   * loader runs, one that is slow by half as much more at most. Default: 250.
+   * loader runs, one that is slow by half as much more at most; one that falls silent while the loader runs delays a value
+   * with tags by as much. Default: 250.
    */
   commandTimeout?: number | undefined
   /** After `failures` timeouts or lost connections in a row the store is left alone for `retryAfter` ms. Default: 5, 1,000. */

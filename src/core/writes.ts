@@ -4,7 +4,7 @@ import { StoreError, UnconfirmedError } from './errors.ts'
 import { type Instance, newToken } from './instance.ts'
 import { type Key, keyId } from './key.ts'
 import { indexLife } from './leader.ts'
-import type { Policy, TagsOption } from './options.ts'
+import type { Policy } from './options.ts'
 import { inParts } from './parts.ts'
 import { codecFor, payloadOf, tagsOf } from './publication.ts'
 import { tagIds } from './tag.ts'
@@ -44,14 +44,11 @@ export async function write(
   writer: Writer,
   pairs: readonly (readonly [key: Key, value: unknown])[],
   policy: Policy,
-  tags: TagsOption = policy.tags,
 ): Promise<boolean[]> {
   const { instance } = writer
   const { version } = instance.settings
   if (pairs.length === 0) return []
-  const writes = await Promise.all(
-    pairs.map(([key, value]) => writeOf(instance, keyId(key, version), value, policy, tags)),
-  )
+  const writes = await Promise.all(pairs.map(([key, value]) => writeOf(instance, keyId(key, version), value, policy)))
   const ids = writes.map(({ id }) => id)
   const results: PromiseSettledResult<boolean>[] = []
   writer.detach(ids)
@@ -113,7 +110,13 @@ async function sendTagged(instance: Instance, write: Write, policy: Policy): Pro
   let clock: number
   let epoch: number
   try {
-    clock = await breaker.run(guarded, () => session.take(id, token, policy.leaseTtl))
+    // Nobody renews it: it lasts for all three steps. One that is taken late is given back then.
+    const lease = Math.max(policy.leaseTtl, 4 * settings.commandTimeout)
+    clock = await breaker.run(
+      guarded,
+      () => session.take(id, token, lease),
+      () => void release().catch(() => undefined),
+    )
     epoch = await breaker.run(guarded, () => session.index(id, tags, indexLife(ttl, policy)))
   } catch (error) {
     // Also where it was the taking: that may have been done, and only its reply be late.
@@ -130,18 +133,12 @@ async function sendTagged(instance: Instance, write: Write, policy: Policy): Pro
   return true
 }
 
-async function writeOf(
-  instance: Instance,
-  id: string,
-  value: unknown,
-  policy: Policy,
-  given: TagsOption,
-): Promise<Write> {
+async function writeOf(instance: Instance, id: string, value: unknown, policy: Policy): Promise<Write> {
   const ttl = typeof policy.ttl === 'function' ? policy.ttl(value) : policy.ttl
   if (!(typeof ttl === 'number' && ttl > 0)) {
     throw new RangeError(`set needs a ttl greater than 0 (ms), got ${String(ttl)}: say it at createCache or here`)
   }
-  const tags = tagsOf(given, value)
+  const tags = tagsOf(policy.tags, value)
   const { maxEntryBytes, maxTags } = instance.settings
   if (tags.length > maxTags) {
     throw new RangeError(`the value can't be stored: ${tags.length} tags are more than maxTags (${maxTags})`)

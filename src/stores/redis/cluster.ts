@@ -33,6 +33,8 @@ export function clusterLike(source: RedisClient): Cluster {
     shardedSubscribers: false,
     slotsRefreshInterval,
     clusterRetryStrategy: retryDelay,
+    // A node that is lost is found anew, with a client of its own: a scan must not go on there.
+    clusterNodeRetryStrategy: null,
     maxRedirections: MAX_REDIRECTIONS,
     retryDelayOnMoved: 0,
     retryDelayOnTryAgain: 0,

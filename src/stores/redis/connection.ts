@@ -16,8 +16,10 @@ export interface Connection<C extends Redis | Cluster = Redis> {
 }
 
 export interface ConnectionListener {
-  /** The connection is there; what it resolves with is awaited before commands are sent. */
-  up?(): void | Promise<void>
+  /** The connection is there: what is to be awaited before commands are sent. */
+  prepare?(): Promise<void>
+  /** Commands can be sent. */
+  up?(): void
   down?(): void
   fault(error: unknown): void
 }
@@ -94,11 +96,12 @@ export function connect<C extends Redis | Cluster>(
   // Of one node of a cluster.
   emitter.on('node error', listener.fault)
   emitter.on('ready', async () => {
-    await listener.up?.()
+    if (listener.prepare !== undefined) await listener.prepare()
     if (closed || client.status !== 'ready') return
     times++
     up = true
     confirm()
+    listener.up?.()
   })
   emitter.on('close', () => {
     up = false

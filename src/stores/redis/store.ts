@@ -148,7 +148,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
     async claim(id, { token, seen, lease }): Promise<ClaimReply> {
       const sentAt = performance.now()
       const clockBeside = clustered ? inTime(readTagClock(), commandTimeout * CLOCK_SHARE) : undefined
-      const [verdict, first, second, third, fourth] = await send(() =>
+      const [verdict, first, second, third, fourth] = await sendOnce(() =>
         scripts.claim(
           [names.entry(id), names.flight(id), ...clockKeys],
           token,
@@ -184,7 +184,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
     async take(id, token, lease) {
       // Before the flight is taken: an invalidation between the two must have more.
       const before = clustered ? await readTagClock() : undefined
-      const [replied, leader, ...waiters] = await send(() =>
+      const [replied, leader, ...waiters] = await sendOnce(() =>
         scripts.take([names.entry(id), names.flight(id), ...clockKeys], token, wholeMs(lease), id, inboxPrefix),
       )
       await tell({ id, token: String(leader), letter: AGAIN, waiters: waiters.map(String) })

@@ -14,14 +14,17 @@ end
 
 /**
  * A Lua function: the clock of tags, `steps` further; kept, so that it never goes back, also where the server's does; nil
- * for a key of another type. In microseconds of the server's time, which 2^53 holds until the year 2255.
+ * for a key of another type, and at the end of its numbers. In microseconds of the server's time, which 2^53 holds until the year 2255.
  */
 export const READ_CLOCK = `${CLOCK_OF}
 local function readClock(key, time, steps)
   local kept = redis.pcall('GET', key)
   if type(kept) == 'table' then return nil end
   local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-  local clock = string.format('%.0f', math.max(clockOf(kept), now) + steps)
+  local clock = math.max(clockOf(kept), now) + steps
+  -- Somebody has set it so far ahead that one more step would not be seen: then nothing may be told by it.
+  if clock >= 2 ^ 53 then return nil end
+  clock = string.format('%.0f', clock)
   redis.call('SET', key, clock)
   return clock
 end
@@ -46,7 +49,7 @@ export const CLOCK = `${READ_CLOCK}${IS_FOREIGN}
 if isForeign(KEYS[1]) then return redis.error_reply('${FOREIGN}') end
 -- Where memory is full Redis refuses SET, but not to a script that has written before.
 redis.call('PERSIST', KEYS[1])
-return readClock(KEYS[1], redis.call('TIME'), tonumber(ARGV[1]))
+return readClock(KEYS[1], redis.call('TIME'), tonumber(ARGV[1])) or redis.error_reply('${FOREIGN}')
 `
 
 /**

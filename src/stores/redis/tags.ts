@@ -14,7 +14,7 @@ const EPOCH_LIFE = 24 * 60 * 60 * 1000
 
 /** The part of a session that is about tags. */
 export function tagSteps(
-  { clustered, send, serverOf, serverNamed }: Wiring,
+  { clustered, send, sendOnce, serverOf, serverNamed }: Wiring,
   scripts: Scripts,
   names: Names,
 ): Pick<Session, 'index' | 'step' | 'mark' | 'members' | 'sweep'> {
@@ -32,7 +32,7 @@ export function tagSteps(
     step: async () => Number(await send(() => scripts.clock(names.clock, 1))),
 
     async mark(tag, clock) {
-      await send(() => scripts.mark(names.state(tag), String(clock), wholeMs(EPOCH_LIFE)))
+      await sendOnce(() => scripts.mark(names.state(tag), String(clock), wholeMs(EPOCH_LIFE)))
     },
 
     async members(tag, at) {

@@ -22,9 +22,12 @@ export interface Wiring {
   readonly clustered: boolean
   /** Resolves when it was connected once; rejects with `CLOSED` when it is closed. */
   connected(): Promise<void>
-  /** Sends a command, or one that does no harm where it runs twice or late; faults become a `StoreError`. */
+  /** Sends a command that does no harm where it runs twice or late; faults become a `StoreError`. */
   send<T>(command: () => Promise<T>): Promise<T>
-  /** As `send`, for a command that must run once and now, or never. */
+  /**
+   * As `send`, for one that does. A's claim is on its way when its connection breaks, is sent again, and A leads; B
+   * invalidates; the first copy arrives: A would lead again, with what it began before.
+   */
   sendOnce<T>(command: () => Promise<T>): Promise<T>
   /** As `send`. In a cluster a message reaches all nodes from any: one that does not answer soon is not waited for. */
   publish(channel: string, message: string | Buffer): Promise<unknown>
@@ -52,6 +55,7 @@ export function wire(source: RedisClient, commandTimeout: number, listener: Conn
     ...partOf(commands),
     clustered: false,
     send: commands.send,
+    sendOnce: commands.send,
     publish: (channel, message) => commands.send(() => commands.client.publish(channel, message)),
     masters: async () => [server()],
     serverNamed: (name) => found([server()], name),
@@ -72,29 +76,38 @@ function wireCluster(source: RedisClient, commandTimeout: number, listener: Conn
   }
   cluster.on('+node', (node: Redis) => {
     // Before that it looks for the slots through whichever node, and lets the command wait for the connection.
-    if (cluster.status === 'ready') void connectNode(node)
+    if (cluster.status === 'ready' && node.options.readOnly !== true) void connectNode(node)
   })
   const commands = connect(cluster, commandTimeout, {
     ...listener,
-    async up() {
-      await connectNodes(cluster, commandTimeout)
-      await listener.up?.()
-    },
+    prepare: () => connectNodes(cluster, commandTimeout),
   })
-  async function send<T>(command: () => Promise<T>): Promise<T> {
-    try {
-      return await commands.send(command)
-    } catch (error) {
-      if (!(error instanceof StoreError && error.code === 'UNREACHABLE')) throw error
-      await delay(SEND_AGAIN_AFTER)
-      return commands.send(command)
+  /** Without a master it knows of the client would ask a replica, which lags behind invalidations. */
+  function sendToMasters<T>(command: () => Promise<T>): Promise<T> {
+    return commands.send(() => {
+      if (cluster.nodes('master').length > 0) return command()
+      cluster.refreshSlotsCache()
+      throw unreachable('no master of the cluster is connected')
+    })
+  }
+  function sender(mayGoAgain: (error: StoreError) => boolean) {
+    return async <T>(command: () => Promise<T>): Promise<T> => {
+      try {
+        return await sendToMasters(command)
+      } catch (error) {
+        if (!(error instanceof StoreError && error.code === 'UNREACHABLE' && mayGoAgain(error))) throw error
+        await delay(SEND_AGAIN_AFTER)
+        return sendToMasters(command)
+      }
     }
   }
+  const send = sender(() => true)
   const patience = commandTimeout * PATIENCE_SHARE
   return {
     ...partOf(commands),
     clustered: true,
     send,
+    sendOnce: sender(hasNotRun),
     publish: (channel, message) => send(() => publishThroughAny(cluster, patience, channel, message)),
     masters: async () => (await mastersOf(cluster)).map(asServer),
     serverNamed: (name) => found(cluster.nodes('master').map(asServer), name),
@@ -103,9 +116,13 @@ function wireCluster(source: RedisClient, commandTimeout: number, listener: Conn
   }
 }
 
-function partOf(commands: Connection<Redis | Cluster>) {
-  const { client, connected, send: sendOnce, close } = commands
-  return { client, connected, sendOnce, close }
+function partOf({ client, connected, close }: Connection<Redis | Cluster>) {
+  return { client, connected, close }
+}
+
+/** It was not sent, or a node answered that it is not the one. Where a connection broke nobody knows. */
+function hasNotRun({ cause }: StoreError): boolean {
+  return cause === undefined || (cause as Error).name === 'ReplyError'
 }
 
 function found(servers: readonly Server[], name: string): Server {
