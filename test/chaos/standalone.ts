@@ -75,11 +75,11 @@ export async function startStandalone(options: ServersOptions): Promise<Servers>
         return EVERYBODY
       },
       async flush() {
-        await inspector.flushall()
+        await tried(inspector.flushall())
         return EVERYBODY
       },
       async forgetScripts() {
-        await inspector.script('FLUSH')
+        await tried(inspector.script('FLUSH'))
         return EVERYBODY
       },
       cut: toLines(
@@ -103,6 +103,11 @@ export async function startStandalone(options: ServersOptions): Promise<Servers>
   }
 }
 
+/** Redis may be killed meanwhile, which is as good. */
+async function tried(harm: Promise<unknown>): Promise<void> {
+  await harm.catch(() => undefined)
+}
+
 /** Somebody else's server may have taken the port meanwhile: it has no such keys either, and ends soon. */
 async function restarted(server: RedisServer): Promise<void> {
   for (let attempts = 60; ; attempts--) {
@@ -117,7 +122,7 @@ async function restarted(server: RedisServer): Promise<void> {
 
 function killing(inspector: Redis, type: 'normal' | 'pubsub'): Disaster {
   return async () => {
-    await inspector.call('CLIENT', 'KILL', 'TYPE', type)
+    await tried(inspector.call('CLIENT', 'KILL', 'TYPE', type))
     return EVERYBODY
   }
 }
