@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { Cache } from '../../src/index.ts'
 
@@ -11,23 +12,34 @@ export interface TagChurn {
   readonly rounds: number
 }
 
+/** ms that a loader may take, after it has read the origin. */
+const SLOWEST = 10
+
 /**
- * Round for round: a new version is written to the origin; then all keys are invalidated by one of their tags, or one key
- * by itself, in turn; then those asked for. How many answers were older than the version written before.
+ * Round for round: all keys are asked for, and while those answers are under way a new version is written to the origin;
+ * then all keys are invalidated by one of their tags, or one key by itself, in turn; then those asked for. How many of
+ * these later answers were older than the version written before.
  */
 export async function churnTags(cache: Cache, { url, origin, keys, tags, rounds }: TagChurn): Promise<number> {
   const database = new Redis(url)
-  const load = async () => Number(await database.get(origin))
+  const load = async () => {
+    const version = Number(await database.get(origin))
+    await delay(Math.random() * SLOWEST)
+    return version
+  }
+  // Their tags are known only when the value is.
+  const askFor = (some: readonly string[]) =>
+    Promise.all(some.map((key) => cache.getOrSet(key, load, { tags: () => tags })))
   let stale = 0
   try {
     for (let round = 0; round < rounds; round++) {
+      const early = askFor(keys)
       const version = await database.incr(origin)
       const some = round % 2 === 0 ? keys : [keys[round % keys.length] as string]
       const tag = tags[round % tags.length] as string
       await cache.invalidate(round % 2 === 0 ? { tags: [tag] } : { keys: some })
-      // Their tags are known only when the value is.
-      const asked = [...some, ...some].map((key) => cache.getOrSet(key, load, { tags: () => tags }))
-      stale += (await Promise.all(asked)).filter((answer) => answer < version).length
+      stale += (await askFor([...some, ...some])).filter((answer) => answer < version).length
+      await early
     }
   } finally {
     database.disconnect()

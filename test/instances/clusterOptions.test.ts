@@ -81,6 +81,25 @@ test.each(Object.entries(OPTIONS))(
   60_000,
 )
 
+test.each(['slave', 'all'] as const)(
+  'replicas are asked nothing, also by a client that reads from %s',
+  async (scaleReads) => {
+    const clients = startupNodes.map((node) => new Redis(node))
+    const roles = await Promise.all(clients.map(async (client) => String((await client.role())[0])))
+    for (const client of clients) client.disconnect()
+    await using replicas = trafficOf(startupNodes.filter((_, i) => roles[i] === 'slave'))
+    const instances = await crew.open({ cluster: { startupNodes, options: { scaleReads } }, cache: CACHE })
+    const keys = await traffic.keysOnEach('read', 4)
+    await using watch = await replicas.watch()
+    for (const { process } of instances) {
+      for (const key of keys) await process.call('set', key, 'set')
+      expect(await process.call('getMany', keys)).toEqual(keys.map(() => 'set'))
+      for (const key of keys) expect(await process.call('get', key)).toBe('set')
+    }
+    expect(await watch.stop(instances)).toEqual({ A: [], B: [], C: [], D: [] })
+  },
+)
+
 test('a keyPrefix is in front of all keys', async () => {
   const options = { keyPrefix: 'app:' }
   const [a] = await crew.open({ cluster: { startupNodes, options }, cache: CACHE, size: 1 })
