@@ -134,3 +134,26 @@ describe('keys of many slots in one call', () => {
     })
   })
 })
+
+describe('where the clock of a cluster cannot be read', () => {
+  test('claims lead without it, takes and steps reject, and who led before leads still', async () => {
+    await using peers = await open()
+    const [{ session, lead }, waiter] = [await peers.join(), await peers.join()]
+    const token = await lead('x')
+    await waiter.wait('x')
+    const { clock } = namesOf(peers.namespace)
+    await client.del(clock)
+    await client.rpush(clock, 'a list')
+    expect(await session.claim('y', { token: newToken(), seen: 'none', lease: LONG })).toEqual({
+      type: 'lead',
+      present: 'none',
+      clock: undefined,
+    })
+    await expect(session.take('x', newToken(), LONG)).rejects.toMatchObject({ name: 'StoreError', code: 'WRONG_TYPE' })
+    await expect(session.step()).rejects.toMatchObject({ name: 'StoreError', code: 'WRONG_TYPE' })
+    expect(await session.renew('x', token, LONG)).toBe(1)
+    expect(await client.lrange(clock, 0, -1)).toEqual(['a list'])
+    await client.del(clock)
+    expect(await session.take('x', newToken(), LONG)).toBeLessThan(await session.step())
+  })
+})
