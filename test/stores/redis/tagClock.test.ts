@@ -104,6 +104,15 @@ describe('the clock of tags', () => {
     expect(peer.faults).toEqual([])
   })
 
+  test('that somebody has set to the last of its numbers makes no step that nobody could tell from the one before', async () => {
+    await using opened = await open()
+    const last = 2 ** 53 - 1
+    await inspector.set(opened.key, String(last))
+    expect(await leadClock(opened.peer)).toBe(last)
+    await expect(opened.session.step()).rejects.toMatchObject({ name: 'StoreError' })
+    expect(await inspector.get(opened.key)).toBe(String(last))
+  })
+
   test('of two namespaces is not the same key', async () => {
     await using opened = await open()
     const other = await opened.peers.join({ namespace: `${opened.peers.namespace}:clock` })

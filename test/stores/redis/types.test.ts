@@ -54,6 +54,20 @@ describe.each(Object.keys(ENTRY_OTHERS))('where the entry’s key holds a %s', (
     expect(await inspector.type(namesIn(peers).entry('x'))).toBe(type)
   })
 
+  test('a take leaves it alone, and leads', async () => {
+    await using peers = await open()
+    const peer = await peers.join()
+    const key = namesIn(peers).entry('x')
+    await write(key)
+    const before = await inspector.dumpBuffer(key)
+    const token = newToken()
+    await peer.session.take('x', token, LONG)
+    expect(await peer.session.renew('x', token, LONG)).toBe(0)
+    const ended = await peer.session.end('x', token, { type: 'value', entry: entryOf(token), ttl: LONG })
+    expect(ended).toEqual({ type: 'ok', stored: false, refused: expect.stringContaining('WRONGTYPE') })
+    expect(await inspector.dumpBuffer(key)).toEqual(before)
+  })
+
   test('a flight that was under way ends, its value is shared and not stored', async () => {
     await using peers = await open()
     const [leader, waiter] = [await peers.join(), await peers.join()]
@@ -91,6 +105,19 @@ describe.each(Object.keys(FLIGHT_OTHERS))('where the flight’s key holds a %s',
     const ending = { type: 'value', entry: entryOf(token), ttl: LONG } as const
     expect(await session.end('x', token, ending)).toEqual({ type: 'fenced' })
     expect(await session.read('x')).toBeUndefined()
+    expect(await inspector.dumpBuffer(key)).toEqual(before)
+  })
+
+  test('a take rejects as the wrong type, and the entry stays', async () => {
+    await using peers = await open()
+    const { session } = await peers.join()
+    await session.set('x', Buffer.from('X'), LONG)
+    const key = namesIn(peers).flight('x')
+    await write(key)
+    const before = await inspector.dumpBuffer(key)
+    const taken = session.take('x', newToken(), LONG)
+    await expect(taken).rejects.toMatchObject({ name: 'StoreError', code: 'WRONG_TYPE' })
+    expect(textOf(await session.read('x'))).toBe('X')
     expect(await inspector.dumpBuffer(key)).toEqual(before)
   })
 
