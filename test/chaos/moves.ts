@@ -29,6 +29,8 @@ type Asked = { readonly options: CallOptions<Value> & RequestOptions; readonly a
 /** ms: the wait limit of the impatient, and until who leaves has left, at most. */
 const SHORT_WAIT = 80
 const LEAVES = 150
+/** So many keys are asked for after what covers them was invalidated. */
+const FOLLOWED = 3
 
 export function createMoves({ cache, profile, origin, loaders, recorder, random }: MovesOptions): Moves {
   const { keys } = profile
@@ -163,8 +165,8 @@ export function createMoves({ cache, profile, origin, loaders, recorder, random 
 
   /** The moment to ask for what must not be had any more. */
   async function followUp(ids: readonly string[]): Promise<void> {
-    const key = keyOf.get(random.pick(ids))
-    if (key !== undefined) await (random.chance(0.8) ? ask(key) : read('get', key))
+    const some = pickSome(random, ids, FOLLOWED).flatMap((id) => keyOf.get(id) ?? [])
+    await Promise.all(some.map((key) => (random.chance(0.8) ? ask(key) : read('get', key))))
   }
 
   async function read(op: 'get' | 'has' | 'entry', key: KeyPlan): Promise<void> {

@@ -104,7 +104,7 @@ export const EVERYTHING: Profile = {
   loads: [
     [4, 0, 5],
     [4, 5, 60],
-    [1, 60, 500],
+    [2, 60, 500],
   ],
   failing: 0.06,
   hanging: 0.005,

@@ -108,13 +108,16 @@ async function tried(harm: Promise<unknown>): Promise<void> {
   await harm.catch(() => undefined)
 }
 
-/** Somebody else's server may have taken the port meanwhile: it has no such keys either, and ends soon. */
+/**
+ * Somebody else's server may have taken the port meanwhile: it has no such keys either, and ends soon. And whoever looks
+ * whether the new one answers may be among the clients that are killed.
+ */
 async function restarted(server: RedisServer): Promise<void> {
   for (let attempts = 60; ; attempts--) {
     try {
       return await server.restart()
     } catch (error) {
-      if (attempts === 1 || !/in use/i.test(String(error))) throw error
+      if (attempts === 1 || !/in use|closed/i.test(String(error))) throw error
     }
     await delay(500)
   }
