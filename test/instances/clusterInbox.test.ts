@@ -59,7 +59,9 @@ test('an inbox whose node is killed is opened on another one, and who waited is 
     expect((await confirmedOf(instances[1])).slice(0, 3)).toEqual([true, false, true])
     expect((await inboxesOf([instances[1]]))[0]).not.toBe(lost)
     await expectOneRun(instances, key)
-    // Messages arrive again.
+    // Messages arrive again, also where others had their inbox on this node.
+    const arrive = ({ process }: Instance) => process.call('stats').then(({ inbox }) => inbox)
+    for (const instance of instances) await expect.poll(() => arrive(instance), { timeout: SOON }).toBe(true)
     const again = await leadAndFollow(instances, lost)
     await a.finish(again.key)
     for (const { values } of await again.answers()) expect(values).toEqual(['A 1'])
