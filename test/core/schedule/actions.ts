@@ -173,7 +173,7 @@ export function createActions(options: ActionsOptions): Actions {
   }
 
   function resend(packet: Packet): Promise<void> {
-    return run(undefined, `done, and sent again: ${packet.text} of ${packet.host.name}`, () => network.resend(packet))
+    return run(undefined, `sent again: ${packet.text} of ${packet.host.name}`, () => network.resend(packet))
   }
 
   function cutOne(host: Host): Promise<void> {

@@ -61,7 +61,10 @@ export function createBarriers(step: () => number, isTag: (item: string) => bool
   const itemsOf = ({ parts }: Barrier) => parts.map(({ item }) => item)
 
   function execute(barrier: Barrier | undefined, covers: (item: string) => boolean): void {
-    for (const part of barrier?.parts ?? []) if (covers(part.item)) part.executedAt = step()
+    for (const part of barrier?.parts ?? []) {
+      // A copy that comes after the caller has its answer is not what it was told of.
+      if (covers(part.item) && part.returnedAt === undefined) part.executedAt = step()
+    }
   }
 
   return {
@@ -98,7 +101,7 @@ export function createBarriers(step: () => number, isTag: (item: string) => bool
 
     taken: (token) => execute(takers.get(token), () => true),
 
-    stepped: (barrier) => execute(barrier, isTag),
+    stepped: (barrier) => execute(barrier, (item) => isTag(item)),
 
     listed: (barrier) => execute(barrier, () => true),
 

@@ -61,11 +61,6 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     edits: [['if (tags.length > 0) writer.seal()', '']],
     violates: /^I4.* had returned there/,
   },
-  'an invalidation by tag that seals at its call, and not at its reply': {
-    file: 'core/invalidation.ts',
-    edits: [['  detach()\n  try {', '  writer.detach(ids)\n  try {']],
-    violates: /^I4.* a change to [xyz].* had returned there/,
-  },
   'an instance that does not seal when it hears of a tag': {
     file: 'core/cache.ts',
     edits: [['if (all || tags.length > 0) calls.seal()', '']],
@@ -92,7 +87,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'a write with tags that does not take the flight': {
     file: 'core/writes.ts',
     edits: [
-      ['clock = await breaker.run(guarded, () => session.take(id, token, policy.leaseTtl))', 'clock = Infinity'],
+      ['() => session.take(id, token, lease),', 'async () => Number.POSITIVE_INFINITY,'],
       [
         "() => session.end(id, token, { type: 'value', entry, ttl }))",
         "() => session.set(id, entry, ttl).then(() => ({ type: 'ok' as const, stored: true, refused: '' })))",
@@ -104,6 +99,11 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     file: 'stores/memory/store.ts',
     edits: [["if (!again) finish(id, flight, { type: 'again' })", 'if (flight !== undefined) return tags.clock']],
     violates: /^I2/,
+  },
+  'a store whose take leaves the entry': {
+    file: 'stores/memory/store.ts',
+    edits: [['entries.delete(place)\n        return tags.clock', 'return tags.clock']],
+    violates: /^I3/,
   },
   'a store whose mark does not raise the epoch': {
     file: 'stores/memory/tags.ts',
@@ -128,16 +128,6 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
         'const { ids, next }: Page = await reading.catch(() => ({ ids: [] }))',
       ],
       ['await Promise.all([removeAll(instance, ids), reading])', 'await removeAll(instance, ids)'],
-    ],
-    violates: /^I3/,
-  },
-  'an invalidation by tag that passes over what it could not remove': {
-    file: 'core/invalidation.ts',
-    edits: [
-      [
-        'Promise.all([removeAll(instance, ids), reading])',
-        'Promise.all([removeAll(instance, ids).catch(() => {}), reading])',
-      ],
     ],
     violates: /^I3/,
   },

@@ -214,6 +214,7 @@ export function createLedger({ origin, barriers, step, oldest, count }: LedgerOp
       if (!again) end(id)
       const waiters = again ? former.waiters : new Set<Host>()
       flights.set(id, { token, leaseEndsAt: performance.now() + lease, waiters })
+      stamps.delete(id)
       takenAt.set(token, step())
       barriers.taken(token)
       return 'taken'

@@ -18,7 +18,7 @@ export interface Packet {
   deliver(): void
   /** The connection broke: whoever waits for the reply is told so. */
   fail?(): void
-  /** Of a cluster: it runs now, the connection breaks before the reply, and it is sent once more. */
+  /** Of a cluster: the connection breaks, and it is sent once more. */
   resend?(): void
 }
 
@@ -35,7 +35,7 @@ export interface Network {
   lose(packet: Packet): void
   /** A second copy, of a message. */
   duplicate(packet: Packet): void
-  /** It runs, and is sent once more. */
+  /** It is sent once more, and both copies may arrive. */
   resend(packet: Packet): void
   /** Both connections of the host break: what is on them is lost or has run, and nobody knows which. */
   cut(host: Host): void
@@ -116,7 +116,9 @@ export function createNetwork({ subject, ledger, barriers, keys, random, step }:
         }
         const request = { type: 'request', host, text, deliver, fail } as const
         const resend = () => {
-          execute().then(told, () => undefined)
+          // The first copy may arrive before the second, after it, or never; nobody waits for its reply.
+          const first = () => execute().then(told, () => undefined)
+          push({ type: 'request', host, text: `${text}, first copy`, deliver: first })
           push(request)
         }
         push(isCluster && !sending.once ? { ...request, resend } : request)

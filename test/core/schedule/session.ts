@@ -13,7 +13,7 @@ export interface Sending<T> {
   told(reply: T): string
   /** Its end, whichever. */
   answered?(): void
-  /** A client of a cluster does not send it twice. */
+  /** A client of a cluster does not send it again where it may have run. */
   readonly once?: boolean
 }
 
@@ -53,6 +53,7 @@ export function createSession(options: SessionOptions): Session {
         execute: () => session.claim(id, request),
         told: (reply) => ledger.claimed(host, id, token, lease, reply),
         answered: ledger.asks(host, id, 'claim'),
+        once: true,
       })
     },
     renew: (id, token, lease) =>
@@ -79,6 +80,7 @@ export function createSession(options: SessionOptions): Session {
         text: `take ${id} ${nameOf(token)}`,
         execute: () => session.take(id, token, lease),
         told: (clock) => `${ledger.taken(id, token, lease)}, clock ${clock}`,
+        once: true,
       }),
     remove(ids) {
       const askers = barriers.removing(host, barrierNow())
@@ -99,7 +101,7 @@ export function createSession(options: SessionOptions): Session {
       return send({ text: 'step', execute: () => session.step(), told })
     },
     mark: (tag, clock) =>
-      send({ text: `mark ${tag} ${clock}`, execute: () => session.mark(tag, clock), told: () => 'ok' }),
+      send({ text: `mark ${tag} ${clock}`, execute: () => session.mark(tag, clock), told: () => 'ok', once: true }),
     members: (tag, at) =>
       send({
         text: `members ${tag} ${at ?? ''}`,
