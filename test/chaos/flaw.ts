@@ -44,7 +44,7 @@ export const FLAWS: Readonly<Record<string, Flaw>> = {
       },
     ],
     profile: INVALIDATED_TAGS,
-    rules: ['I4'],
+    rules: ['I3', 'I4'],
   },
   'a sweep whatever was listed since the mark': {
     edits: [

@@ -28,6 +28,8 @@ export interface NemesisOptions {
 /** ms. */
 const STORM = 7000
 const CALM = 4500
+/** ms after a storm, until what it did is not felt any more. */
+const SETTLING = 1500
 /** ms between two faults of a storm, at most; so many at once. */
 const GAP = 700
 const AT_ONCE = 2
@@ -84,6 +86,9 @@ export function unleash({ random, disasters, weights, places, nameOf }: NemesisO
         await rest(random.next() * GAP)
       }
       await Promise.all(going)
+      await rest(SETTLING)
+      // Alone: in a storm nobody can say why a follower did not take over in time.
+      if (!stopped.signal.aborted && kinds.includes('kill') && random.chance(0.7)) await strike('kill').catch(fail)
       await rest(CALM)
     }
   }
