@@ -10,7 +10,12 @@ const NODE_TIMEOUT = 3000
 /** ms for which writes wait before a master is killed: until its replica has all that was confirmed. */
 const WRITES_WAIT = 4000
 
-/** Three masters and three replicas; every other process comes through proxies, one before each node. */
+/**
+ * Three masters and three replicas; every other process comes through proxies, one before each node.
+ *
+ * Nothing is flushed: nodes can't be in one moment, and of a tag that is forgotten where its entries are not I3 says
+ * nothing.
+ */
 export async function startChaosCluster({ namespace, ids, latencies }: ServersOptions): Promise<Servers> {
   const names = namesOf(namespace)
   const cluster = await startCluster({ nodeTimeout: NODE_TIMEOUT, proxied: true })
