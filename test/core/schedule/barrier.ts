@@ -60,11 +60,8 @@ export function createBarriers(step: () => number, isTag: (item: string) => bool
   const open = (host: Host) => [...barriers.values()].filter((barrier) => barrier.host === host && !barrier.over)
   const itemsOf = ({ parts }: Barrier) => parts.map(({ item }) => item)
 
-  function execute(barrier: Barrier | undefined, covers: (item: string) => boolean): void {
-    for (const part of barrier?.parts ?? []) {
-      // A copy that comes after the caller has its answer is not what it was told of.
-      if (covers(part.item) && part.returnedAt === undefined) part.executedAt = step()
-    }
+  function execute(barrier: Barrier | undefined, covers: (item: string, at: number | undefined) => boolean): void {
+    for (const part of barrier?.parts ?? []) if (covers(part.item, part.executedAt)) part.executedAt = step()
   }
 
   return {
@@ -101,9 +98,10 @@ export function createBarriers(step: () => number, isTag: (item: string) => bool
 
     taken: (token) => execute(takers.get(token), () => true),
 
-    stepped: (barrier) => execute(barrier, (item) => isTag(item)),
+    // Of two copies the earlier one counts: the caller may go on with the reply to that.
+    stepped: (barrier) => execute(barrier, (item, at) => isTag(item) && at === undefined),
 
-    listed: (barrier) => execute(barrier, () => true),
+    listed: (barrier) => execute(barrier, (_item, at) => at === undefined),
 
     removing: (host, barrier) => (barrier === undefined ? open(host) : [barrier]),
 
