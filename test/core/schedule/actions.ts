@@ -40,6 +40,8 @@ export function createActions(options: ActionsOptions): Actions {
   const rough = random.pick([0, 0.3, 1, 3])
   const busy = random.pick([0.5, 1, 2])
   const changing = random.pick([0.5, 1, 2])
+  /** How soon loaders end. */
+  const quick = random.pick([0.1, 1, 1])
   /** How often the newest packet overtakes all others. */
   const haste = random.pick([0, 0.4, 0.8])
   /** How often a change that is under way goes on before anything else: it takes many steps, and must come to its end. */
@@ -128,8 +130,8 @@ export function createActions(options: ActionsOptions): Actions {
     return [
       [weight(3 + 2 * packets.length, packets), () => deliver(choose(packets))],
       [weight(3 * busy, up), () => ask()],
-      [weight(1.5, loaders), () => end(random.pick(loaders), 'finish')],
-      [weight(0.5, loaders), () => end(random.pick(loaders), random.pick(['fail', 'refuse', 'abort']))],
+      [weight(1.5 * quick, loaders), () => end(random.pick(loaders), 'finish')],
+      [weight(0.5 * quick, loaders), () => end(random.pick(loaders), random.pick(['fail', 'refuse', 'abort']))],
       [weight(1.3 * changing, up), () => changes.next(random.pick(up))],
       [weight(0.8, up, changes.unconfirmed), () => changes.repeat(random.pick(up))],
       [1, () => advance(1 + random.below(20))],

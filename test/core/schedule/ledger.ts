@@ -1,7 +1,7 @@
 import { decodeEntry } from '../../../src/core/entry.ts'
 import type { Bytes, Ended, Ending, Message, Session } from '../../../src/index.ts'
 import type { Barrier, Barriers } from './barrier.ts'
-import { detachedSince, type Host } from './host.ts'
+import type { Host } from './host.ts'
 import { type Origin, textOf, type Value } from './origin.ts'
 import { tagsIn } from './tagging.ts'
 
@@ -13,10 +13,6 @@ export interface Ledger {
   /** `t1`, `t2`, … for the random tokens, by first use. */
   nameOf(token: string): string
   describe(bytes: Bytes | undefined): string
-  /** A read or claim is sent; the result is to be called with its end. */
-  asks(host: Host, id: string, op: 'read' | 'claim'): () => void
-  /** The host waits no longer for the reply to such a one. */
-  gaveUp(host: Host, id: string, op: string): void
   claimed(host: Host, id: string, token: string, lease: number, reply: Claim): string
   renewed(id: string, token: string, lease: number, reply: number | 'lost'): string
   /** A leader learnt that it leads, and not the clock of tags. */
@@ -40,26 +36,14 @@ interface Flight {
   readonly waiters: Set<Host>
 }
 
-/** A read or a claim that somebody waits for. */
-interface Ask {
-  readonly host: Host
-  readonly id: string
-  readonly op: string
-  readonly at: number
-  /** It is one of the two that was given up: this one, or the other. */
-  twin?: Ask | undefined
-}
-
 export interface LedgerOptions {
   readonly origin: Origin
   readonly barriers: Barriers
   readonly step: () => number
-  /** The step in which the longest waiting caller of the host and key asked. */
-  readonly oldest: (host: Host, key: string) => number
   count(what: 'a leader without the clock'): void
 }
 
-export function createLedger({ origin, barriers, step, oldest, count }: LedgerOptions): Ledger {
+export function createLedger({ origin, barriers, step, count }: LedgerOptions): Ledger {
   const names = new Map<string, string>()
   const flights = new Map<string, Flight>()
   const values = new WeakMap<Bytes, Value>()
@@ -71,7 +55,6 @@ export function createLedger({ origin, barriers, step, oldest, count }: LedgerOp
   const takenAt = new Map<string, number>()
   /** By id: the stamp of what is stored, unless it has expired. */
   const stamps = new Map<string, string>()
-  const asking = new Set<Ask>()
   let violation: string | undefined
 
   function accuse(what: string): void {
@@ -134,29 +117,6 @@ export function createLedger({ origin, barriers, step, oldest, count }: LedgerOp
     accuse,
     nameOf,
     describe: (bytes) => (bytes === undefined ? 'nothing' : textOf(valueIn(bytes))),
-
-    asks(host, id, op) {
-      if (host.cause?.type === 'get') return () => undefined
-      const ask: Ask = { host, id, op, at: step() }
-      asking.add(ask)
-      const open = [...asking].filter((other) => other.host === host && other.id === id)
-      // A flight that was detached goes on for the callers it has.
-      const since = Math.min(oldest(host, id), ...open.map((other) => other.at))
-      // A flight and one of forced refreshes may ask at once; the more so where new callers may not join those.
-      const most = 2 * (1 + detachedSince(host, id, since))
-      if (open.length > most)
-        accuse(`I8: ${host.name} asks for ${id} ${open.length} times at once, at most ${most} may`)
-      return () => {
-        if (!asking.delete(ask) && ask.twin !== undefined) asking.delete(ask.twin)
-      }
-    },
-
-    gaveUp(host, id, op) {
-      const [first, second] = [...asking].filter((ask) => ask.host === host && ask.id === id && ask.op === op)
-      if (first === undefined) return
-      first.twin = second
-      asking.delete(first)
-    },
 
     claimed(host, id, token, lease, reply) {
       const flight = flightOf(id)

@@ -1,4 +1,5 @@
 import type { Bytes, Link, Notice, Session, Store, StoreEvent } from '../../../src/index.ts'
+import type { Asking } from './asking.ts'
 import type { Barrier, Barriers } from './barrier.ts'
 import { clustered } from './clustered.ts'
 import { type Host, isAwake } from './host.ts'
@@ -51,13 +52,15 @@ export interface Network {
 export interface NetworkOptions {
   readonly subject: Subject
   readonly ledger: Ledger
+  readonly asking: Asking
   readonly barriers: Barriers
   readonly keys: readonly string[]
   readonly random: Random
   readonly step: () => number
 }
 
-export function createNetwork({ subject, ledger, barriers, keys, random, step }: NetworkOptions): Network {
+export function createNetwork(options: NetworkOptions): Network {
+  const { subject, ledger, asking, barriers, keys, random, step } = options
   const isCluster = random.chance(0.35)
   /** Whether a connection keeps its order, as one of TCP does; else even that is not relied on. A cluster has many. */
   const ordered = random.chance(0.5) && !isCluster
@@ -133,7 +136,7 @@ export function createNetwork({ subject, ledger, barriers, keys, random, step }:
     }
 
     const session = store.open({ ...link, tell: (event) => post(host, event) })
-    const single = createSession({ host, session, ledger, barriers, pages, step, send, close, notices })
+    const single = createSession({ host, session, ledger, asking, barriers, pages, step, send, close, notices })
     const readClock = () => send({ text: 'clock', execute: clockNow, told: String })
     const outer = isCluster ? clustered(single, readClock, ledger) : single
     return {

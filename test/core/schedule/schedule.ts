@@ -1,5 +1,6 @@
 import type { Cache, CacheEventType } from '../../../src/index.ts'
 import { createActions } from './actions.ts'
+import { createAsking } from './asking.ts'
 import { createBarriers } from './barrier.ts'
 import { createCallers } from './caller.ts'
 import { createChanges } from './changes.ts'
@@ -52,8 +53,9 @@ export async function play(subject: Subject, seed: number): Promise<Schedule> {
   const tagged = random.chance(0.65)
   const origin = createOrigin(step, new Map(keys.map((key) => [key, createTagging(random, tagged)])))
   const barriers = createBarriers(step, isTag)
-  const ledger = createLedger({ origin, barriers, step, oldest, count })
-  const network = createNetwork({ subject, ledger, barriers, keys, random, step })
+  const ledger = createLedger({ origin, barriers, step, count })
+  const asking = createAsking({ step, oldest, accuse: ledger.accuse })
+  const network = createNetwork({ subject, ledger, asking, barriers, keys, random, step })
   const callers = createCallers({ subject, origin, barriers, ledger, random, step })
   const changes = createChanges({ random, origin, barriers, ledger, keys, tagged, step, run, count })
   const hosts = ['A', 'B', 'C', 'D'].slice(0, 3 + random.below(2)).map(createHost)
@@ -120,7 +122,7 @@ export async function play(subject: Subject, seed: number): Promise<Schedule> {
       if (event.type === 'fenced' || event.type === 'overdue' || event.type === 'waitTimeout') detach(event.key)
       if (event.type !== 'storeFault' || event.key === undefined) return
       if (event.op === 'set' || event.op === 'invalidate') detach(event.key)
-      ledger.gaveUp(host, event.key, event.op)
+      asking.gaveUp(host, event.key, event.op)
     })
     return cache
   }

@@ -1,4 +1,5 @@
 import type { Bytes, ClaimRequest, Ending, Notice, Session } from '../../../src/index.ts'
+import type { Asking } from './asking.ts'
 import type { Barrier, Barriers } from './barrier.ts'
 import type { Host } from './host.ts'
 import type { Ledger } from './ledger.ts'
@@ -22,6 +23,7 @@ export interface SessionOptions {
   /** The store's own. */
   readonly session: Session
   readonly ledger: Ledger
+  readonly asking: Asking
   readonly barriers: Barriers
   readonly pages: Pages
   readonly step: () => number
@@ -33,7 +35,7 @@ export interface SessionOptions {
 
 /** The store's session, each step of which is a request and a reply, which the ledger sees. */
 export function createSession(options: SessionOptions): Session {
-  const { host, session, ledger, barriers, pages, send } = options
+  const { host, session, ledger, asking, barriers, pages, send } = options
   const { nameOf } = ledger
   /** Of what is sent in the same step. */
   const barrierNow = () => (host.cause?.type === 'barrier' ? host.cause.barrier : undefined)
@@ -42,7 +44,7 @@ export function createSession(options: SessionOptions): Session {
     ready: () => session.ready(),
     now: () => session.now(),
     read(id) {
-      const answered = ledger.asks(host, id, 'read')
+      const answered = asking.asks(host, id, 'read')
       return send({ text: `read ${id}`, execute: () => session.read(id), told: ledger.describe, answered })
     },
     readMany: (ids) => send({ text: `readMany ${ids}`, execute: () => session.readMany(ids), told: String }),
@@ -52,7 +54,7 @@ export function createSession(options: SessionOptions): Session {
         text: `claim ${id} ${nameOf(token)}`,
         execute: () => session.claim(id, request),
         told: (reply) => ledger.claimed(host, id, token, lease, reply),
-        answered: ledger.asks(host, id, 'claim'),
+        answered: asking.asks(host, id, 'claim'),
         once: true,
       })
     },
