@@ -40,6 +40,7 @@ export async function startCrew(
   const all: Member[] = []
   const places: Member[] = []
   const generations: number[] = []
+  const replacing = new Set<number>()
 
   async function start(place: number): Promise<void> {
     const generation = (generations[place] ?? 0) + 1
@@ -55,11 +56,15 @@ export async function startCrew(
   }
 
   async function kill(random: Random): ReturnType<Disaster> {
-    const place = random.below(size)
+    // Not one that is being replaced: it has not begun yet.
+    const some = Array.from({ length: size }, (_, place) => place).filter((place) => !replacing.has(place))
+    const place = random.pick(some)
     const member = places[place] as Member
+    replacing.add(place)
     member.killedAt = monotonic()
     await member.process.kill()
     await start(place)
+    replacing.delete(place)
     return { target: place }
   }
 
