@@ -3,7 +3,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { type CommandLine, parseCommandLine, USAGE } from './options.ts'
 import { EVERYTHING } from './profile.ts'
 import { reportOf } from './report.ts'
-import { runChaos } from './run.ts'
+import { GRACE, runChaos } from './run.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -20,6 +20,8 @@ async function main(): Promise<number> {
     return 2
   }
   const { seconds, seed, servers } = said
+  // The run ends by itself, and what it started with it, unless that hangs too; then they end with this process.
+  setTimeout(() => process.exit(1), (seconds + 60) * 1000 + GRACE).unref()
   const source = pathToFileURL(resolve(ROOT, said.source)).href
   console.log(`chaos: ${seconds} seconds of ${servers}, seed ${seed}`)
   const chaos = await runChaos({ seconds, seed, servers, source, profile: EVERYTHING, impatient: false })

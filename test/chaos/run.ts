@@ -36,7 +36,7 @@ export interface Chaos {
 /** ms between two checks of what has been recorded so far. */
 const CHECK_EVERY = 2000
 /** ms that a run may take beside its time: to start, to finish and to be judged on a busy machine. */
-const GRACE = 90_000
+export const GRACE = 90_000
 
 /** Plays for so many seconds, and judges what happened. Rejects if it hangs; ends all that it started in any case. */
 export async function runChaos(options: ChaosOptions): Promise<Chaos> {
@@ -65,11 +65,11 @@ export async function runChaos(options: ChaosOptions): Promise<Chaos> {
   const stalls: Fault[] = []
   // The proxies are in this process.
   const unwatch = watchStalls((at, end) => stalls.push({ kind: 'stall', at, end, target: ALL }))
-  const parts = { crew, observer, nemesis, profile, stalls }
+  const parts: Parts = { crew, observer, nemesis, profile, stalls, awaited: 'the end of its time' }
 
   const limit = new AbortController()
   const hangs = delay(seconds * 1000 + GRACE, undefined, { signal: limit.signal }).then(() => {
-    throw new Error(`The run did not end ${GRACE / 1000} seconds after its time.`)
+    throw new Error(`${GRACE / 1000} seconds after its time the run still waits for ${parts.awaited}.`)
   })
   hangs.catch(() => undefined)
   try {
@@ -87,13 +87,18 @@ interface Parts {
   readonly nemesis: Nemesis
   readonly profile: Profile
   readonly stalls: readonly Fault[]
+  /** What the run waits for, in words: said where it does not come. */
+  awaited: string
 }
 
 async function play(options: ChaosOptions, parts: Parts): Promise<Chaos> {
   const { crew, observer, nemesis } = parts
   await Promise.race([timeOf(options, parts), nemesis.broken])
+  parts.awaited = 'harm to be undone'
   await nemesis.stop()
+  parts.awaited = 'the processes to finish'
   const troubles = await crew.stop()
+  parts.awaited = 'the last look into Redis'
   await observer.stop()
   const model = modelOf(historyOf(parts, true))
   const found = check(model.history, model)
