@@ -113,6 +113,7 @@ describe('from Redis, and in other instances, after an invalidation has returned
   const get = call('get', 21, 23, got(old))
   judge([
     ['many, asked for after it', 'I3', other(call('getMany', 21, 22, got(old)))],
+    ['many, which share no look', 'I3', other(call('has', 15, 22, got(null)), call('getMany', 21, 22, got(old)))],
     ['many, asked for before it had returned', undefined, other(call('getMany', 19, 22, got(old)))],
     ['one, by the first who asks', 'I3', other(get)],
     ['one, by who may share the look of another', undefined, other(call('has', 15, 22, got(null)), get)],
