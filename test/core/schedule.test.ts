@@ -15,7 +15,7 @@ const SEED = process.env.ATOMCACHE_SEED
 const SEEDS = Number(process.env.ATOMCACHE_SEEDS ?? 3000)
 const AT_ONCE = 500
 /** Within so many seeds each fault must be found. */
-const MUTANT_SEEDS = 20_000
+const MUTANT_SEEDS = 5000
 /** ms; of a busy machine. */
 const LIMIT = 180_000
 

@@ -12,6 +12,8 @@ import type { Random } from './random.ts'
 export interface Actions {
   /** Does one of the things that are possible, by chance. */
   next(): Promise<void>
+  /** Everything goes well until each key was computed once. */
+  warmUp(): Promise<void>
   /** Ends all pauses and breaks. */
   heal(): Promise<void>
   /** Delivers the next packet, or ends a loader; `false` where there is nothing of the kind. */
@@ -45,7 +47,7 @@ export function createActions(options: ActionsOptions): Actions {
   /** How often the newest packet overtakes all others. */
   const haste = random.pick([0, 0.4, 0.8])
   /** How often a change that is under way goes on before anything else: it takes many steps, and must come to its end. */
-  const prompt = random.pick([0, 0.6, 0.9])
+  const prompt = random.pick([0, 0.4, 0.8])
 
   const awake = () => hosts.filter((host) => isAwake(host) && !host.closed)
   const endable = () => origin.running.filter(({ host }) => isAwake(host))
@@ -125,20 +127,25 @@ export function createActions(options: ActionsOptions): Actions {
     const alive = hosts.filter((host) => !host.crashed && !host.closed)
     const messages = packets.filter(({ type }) => type === 'event')
     const twice = packets.filter(({ resend }) => resend !== undefined)
+    /** There is something that a change could be about. */
+    const worthwhile = loaders.length > 0 || ledger.stored.length > 0
+    /** Changes wait for what was lost. */
+    const stuck = changes.underWay.length > 0 && !network.packets.some(({ text }) => CHANGING.test(text))
     const weight = (weight: number, ...needs: readonly (readonly unknown[])[]) =>
       needs.every((list) => list.length > 0) ? weight : 0
     return [
       [weight(3 + 2 * packets.length, packets), () => deliver(choose(packets))],
       [weight(3 * busy, up), () => ask()],
-      [weight(1.5 * quick, loaders), () => end(random.pick(loaders), 'finish')],
+      [weight((changes.underWay.length > 0 ? 4 : 2) * quick, loaders), () => end(random.pick(loaders), 'finish')],
       [weight(0.5 * quick, loaders), () => end(random.pick(loaders), random.pick(['fail', 'refuse', 'abort']))],
-      [weight(1.3 * changing, up), () => changes.next(random.pick(up))],
+      [weight((worthwhile ? 1.6 : 0.2) * changing, up), () => changes.next(random.pick(up))],
       [weight(0.8, up, changes.unconfirmed), () => changes.repeat(random.pick(up))],
       [1, () => advance(1 + random.below(20))],
       [0.25, () => advance(random.pick([BUDGET_AND_MORE, LEASE_AND_MORE]))],
       [weight(0.3, abortable()), () => abort()],
       [weight(0.4 * rough, packets), () => lose(random.pick(packets))],
-      [weight(0.25 * rough, due()), () => lose(random.pick(due()))],
+      [weight(0.4 * rough, due()), () => lose(random.pick(due()))],
+      [stuck ? 1 : 0, () => advance(BUDGET_AND_MORE)],
       [weight(0.3 * rough, messages), () => duplicate(random.pick(messages))],
       [weight(0.4 * rough, twice), () => resend(random.pick(twice))],
       [weight(0.12 * rough, up), () => cutOne(random.pick(up))],
@@ -203,6 +210,14 @@ export function createActions(options: ActionsOptions): Actions {
     return run(host, `${host.name}: close`, () => void host.cache.close())
   }
 
+  async function settle(): Promise<boolean> {
+    const [packet] = network.deliverable()
+    if (packet !== undefined) await deliver(packet)
+    const [loader] = endable()
+    if (packet === undefined && loader !== undefined) await end(loader, 'finish')
+    return packet !== undefined || loader !== undefined
+  }
+
   return {
     async next() {
       // A flight that is opened while a change is under way may bring what was there before it.
@@ -214,18 +229,18 @@ export function createActions(options: ActionsOptions): Actions {
       const list = possible()
       await list[random.weighted(list.map(([weight]) => weight))]?.[1]()
     },
+    async warmUp() {
+      for (const key of keys) {
+        await ask(random.pick(hosts), key)
+        while (await settle());
+      }
+    },
     async heal() {
       network.hurry()
       for (const host of paused()) await goOn(host)
       for (const host of cut()) await mend(host)
     },
-    async settle() {
-      const [packet] = network.deliverable()
-      if (packet !== undefined) await deliver(packet)
-      const [loader] = endable()
-      if (packet === undefined && loader !== undefined) await end(loader, 'finish')
-      return packet !== undefined || loader !== undefined
-    },
+    settle,
   }
 }
 

@@ -1,11 +1,11 @@
 import type { UnconfirmedError } from '../../../src/index.ts'
 import type { Barrier, Barriers } from './barrier.ts'
-import type { Host } from './host.ts'
+import { type Host, isAwake } from './host.ts'
 import type { Ledger } from './ledger.ts'
 import type { Origin } from './origin.ts'
 import type { Random } from './random.ts'
 import type { Seen } from './schedule.ts'
-import { isTag, TAGS } from './tagging.ts'
+import { isTag, TAGS, tagsIn } from './tagging.ts'
 
 /** What changes the origin, and tells a cache so. */
 export interface Changes {
@@ -13,6 +13,8 @@ export interface Changes {
   /** Tells again, elsewhere, what was not confirmed: it rejected, or its instance crashed. */
   repeat(host: Host): Promise<void>
   readonly unconfirmed: readonly Barrier[]
+  /** Called, and not answered yet. */
+  readonly underWay: readonly Barrier[]
   /** Once: what has just been called. */
   called(): Barrier | undefined
   /** Once: what has just returned. It is the moment to ask for what must not be had any more. */
@@ -37,12 +39,18 @@ export function createChanges(options: ChangesOptions): Changes {
   let latest: Barrier | undefined
   const repeated = new Set<Barrier>()
 
+  const underWay = () => barriers.all.filter(({ over, host }) => !over && isAwake(host))
   const someTags = () => (random.chance(0.3) ? TAGS.slice(0, 2) : [random.pick(TAGS.slice(0, 2))])
 
   /** Kind, and items. */
   function choose(): readonly [kind: Barrier['kind'], items: readonly string[]] {
     const key = random.pick(keys)
-    const choice = random.weighted([3, 1.6, tagged ? 4 : 0, tagged ? 1 : 0, 0.5])
+    // In the middle of a write with tags: one of the two must lose.
+    const [writing] = underWay().flatMap(({ value }) => (value === undefined ? [] : tagsIn(value)))
+    if (writing !== undefined && random.chance(0.4)) return ['invalidate', [writing]]
+    const tags = ledger.stored.flatMap(tagsIn)
+    if (tags.length > 0 && random.chance(0.4)) return ['invalidate', [random.pick(tags)]]
+    const choice = random.weighted([3, 1.6, tagged ? 4 : 0, tagged ? 1 : 0, 1])
     switch (choice) {
       case 0:
         return ['invalidate', [key]]
@@ -137,6 +145,10 @@ export function createChanges(options: ChangesOptions): Changes {
         const failed = (over || host.crashed) && openParts(barrier).length > 0
         return failed && kind !== 'set' && !repeated.has(barrier)
       })
+    },
+
+    get underWay() {
+      return underWay()
     },
 
     called() {

@@ -61,6 +61,11 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     edits: [['if (tags.length > 0) writer.seal()', '']],
     violates: /^I4.* had returned there/,
   },
+  'an invalidation by tag that seals at its call, and not at its reply': {
+    file: 'core/invalidation.ts',
+    edits: [['  detach()\n  try {', '  writer.detach(ids)\n  try {']],
+    violates: /^I4.* had returned there/,
+  },
   'an instance that does not seal when it hears of a tag': {
     file: 'core/cache.ts',
     edits: [['if (all || tags.length > 0) calls.seal()', '']],
@@ -128,6 +133,16 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
         'const { ids, next }: Page = await reading.catch(() => ({ ids: [] }))',
       ],
       ['await Promise.all([removeAll(instance, ids), reading])', 'await removeAll(instance, ids)'],
+    ],
+    violates: /^I3/,
+  },
+  'an invalidation by tag that passes over what it could not remove': {
+    file: 'core/invalidation.ts',
+    edits: [
+      [
+        'Promise.all([removeAll(instance, ids), reading])',
+        'Promise.all([removeAll(instance, ids).catch(() => {}), reading])',
+      ],
     ],
     violates: /^I3/,
   },

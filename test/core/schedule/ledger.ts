@@ -9,6 +9,8 @@ import { tagsIn } from './tagging.ts'
 export interface Ledger {
   /** The first thing that was wrong. */
   readonly violation: string | undefined
+  /** What is stored. */
+  readonly stored: readonly Value[]
   accuse(violation: string): void
   /** `t1`, `t2`, … for the random tokens, by first use. */
   nameOf(token: string): string
@@ -56,6 +58,7 @@ export function createLedger({ origin, barriers, step, count }: LedgerOptions): 
   /** By id: the stamp of what is stored, unless it has expired. */
   const stamps = new Map<string, string>()
   let violation: string | undefined
+  let present: readonly Value[] = []
 
   function accuse(what: string): void {
     violation ??= what
@@ -113,6 +116,9 @@ export function createLedger({ origin, barriers, step, count }: LedgerOptions): 
   return {
     get violation() {
       return violation
+    },
+    get stored() {
+      return present
     },
     accuse,
     nameOf,
@@ -201,6 +207,7 @@ export function createLedger({ origin, barriers, step, count }: LedgerOptions): 
     },
 
     check(stored) {
+      present = stored.flatMap(([, bytes]) => (bytes === undefined ? [] : valueIn(bytes)))
       for (const debt of owed.values()) accuse(`I5: ${debt}`)
       for (const [key, bytes] of stored) {
         if (bytes === undefined) continue

@@ -188,7 +188,9 @@ export async function play(subject: Subject, seed: number): Promise<Schedule> {
         host.cache = create(host)
       })
     }
-    while (n < STEPS && ledger.violation === undefined) await actions.next()
+    if (random.chance(0.6)) await actions.warmUp()
+    const last = n + STEPS
+    while (n < last && ledger.violation === undefined) await actions.next()
     if (ledger.violation === undefined) await letGo()
     if (ledger.violation === undefined) await closeAll()
   } finally {
