@@ -38,7 +38,9 @@ export interface EntryHeader {
   tags: readonly string[]
 }
 
-export interface Entry extends EntryHeader {
+/** An entry as it is read. Its tags are read when they are asked for (`entryTags`): a hit does not need them. */
+export interface Entry extends Omit<EntryHeader, 'tags'> {
+  extension: Bytes
   payload: Bytes
 }
 
@@ -71,8 +73,8 @@ export function encodeEntry(header: EntryHeader, payload: Bytes): Bytes {
 }
 
 /**
- * Header and payload of an entry, or `undefined` for bytes that are not a well-formed one; never throws. Anybody
- * may write into a database, so every length is checked. The payload is a view of `bytes`, not a copy.
+ * Header, extension and payload of an entry, or `undefined` for bytes that are not a well-formed one; never throws. Anybody
+ * may write into a database, so every length is checked. Extension and payload are views of `bytes`, not copies.
  */
 export function decodeEntry(bytes: Bytes): Entry | undefined {
   const buffer = asBuffer(bytes)
@@ -89,9 +91,23 @@ export function decodeEntry(bytes: Bytes): Entry | undefined {
 
   const extensionEnd = extensionStart + buffer.readUInt32BE(codecEnd + 16)
   if (extensionEnd > buffer.length) return undefined
-  const tags = extensionEnd === extensionStart ? NO_TAGS : tagsOf(buffer.toString('utf8', extensionStart, extensionEnd))
-  if (tags === undefined) return undefined
-  return { stamp, codec, createdAt, ttl, tags, payload: buffer.subarray(extensionEnd) }
+  const extension = buffer.subarray(extensionStart, extensionEnd)
+  return { stamp, codec, createdAt, ttl, extension, payload: buffer.subarray(extensionEnd) }
+}
+
+/** The tags that the entry was published with; none where it does not say them as it should, whoever wrote it. */
+export function entryTags({ extension }: Entry): readonly string[] {
+  if (extension.byteLength === 0) return []
+  let said: unknown
+  try {
+    said = JSON.parse(asBuffer(extension).toString('utf8'))
+  } catch {
+    return []
+  }
+  // Other members are of later versions.
+  if (typeof said !== 'object' || said === null || !Object.hasOwn(said, 'tags')) return []
+  const { tags } = said as { tags: unknown }
+  return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : []
 }
 
 /**
@@ -122,8 +138,6 @@ const STAMP = /^[A-Za-z0-9_-]{16}$/
 
 const CODEC = /^[a-z0-9._-]{1,32}$/
 
-const NO_TAGS: readonly string[] = Object.freeze([])
-
 function isInstant(at: number): boolean {
   return at >= 0 && at < Number.POSITIVE_INFINITY
 }
@@ -131,18 +145,4 @@ function isInstant(at: number): boolean {
 /** Clients give Buffers; any other Uint8Array gets a Buffer's methods without a copy. */
 function asBuffer(bytes: Bytes): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
-
-/** Members other than `tags` are of later versions and ignored. */
-function tagsOf(extension: string): readonly string[] | undefined {
-  let said: unknown
-  try {
-    said = JSON.parse(extension)
-  } catch {
-    return undefined
-  }
-  if (typeof said !== 'object' || said === null || Array.isArray(said)) return undefined
-  if (!Object.hasOwn(said, 'tags')) return NO_TAGS
-  const { tags } = said as { tags: unknown }
-  return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : undefined
 }

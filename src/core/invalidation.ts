@@ -1,7 +1,7 @@
 import { StoreError, UnconfirmedError } from './errors.ts'
 import type { Instance } from './instance.ts'
 import type { Key } from './key.ts'
-import { inParts } from './parts.ts'
+import { inParts, paced } from './parts.ts'
 import type { Page } from './store.ts'
 import { announce, type Writer } from './writes.ts'
 
@@ -79,7 +79,9 @@ export async function clear(writer: Writer): Promise<void> {
     await pass(instance, async (page) => {
       await removeAll(instance, page.ids)
       // The indexes of what is gone; what was listed in them meanwhile goes with them.
-      await invalidateTags(instance, page.tags, (_tag, error) => Promise.reject(error))
+      await invalidateTags(instance, page.tags, (_tag, error) => {
+        throw error
+      })
     })
     writer.seal()
     await run(instance, 'announce', () => session.announce({ from: instance.instanceId, ids: [], tags: [], all: true }))
@@ -107,20 +109,19 @@ async function removeIds(
   ids: readonly string[],
   failed: (ids: readonly string[], error: unknown) => void,
 ): Promise<void> {
-  for (const part of inParts(ids, REMOVED_AT_ONCE)) {
-    try {
-      await removeAll(instance, part)
-    } catch (error) {
-      failed((error instanceof StoreError && error.ids) || part, error)
-    }
-  }
+  await paced(
+    inParts(ids, REMOVED_AT_ONCE),
+    1,
+    (part) => removeAll(instance, part),
+    (part, error) => failed((error instanceof StoreError && error.ids) || part, error),
+  )
 }
 
 /** All that have one of the tags; a tag of which not all may have been removed goes to `failed`. */
 async function invalidateTags(
   instance: Instance,
   tags: readonly string[],
-  failed: (tag: string | undefined, error: unknown) => void | Promise<void>,
+  failed: (tag: string | undefined, error: unknown) => void,
 ): Promise<void> {
   if (tags.length === 0) return
   instance.usesTags()
@@ -130,9 +131,7 @@ async function invalidateTags(
   } catch (error) {
     return failed(undefined, error)
   }
-  for (const part of inParts(tags, TAGS_AT_ONCE)) {
-    await Promise.all(part.map((tag) => invalidateTag(instance, tag, clock).catch((error) => failed(tag, error))))
-  }
+  await paced(tags, TAGS_AT_ONCE, (tag) => invalidateTag(instance, tag, clock), failed)
 }
 
 /**

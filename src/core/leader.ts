@@ -113,7 +113,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
     if (over || clock === undefined) return { type: 'alone' }
     instance.usesTags()
     const { commandTimeout: timeout } = instance.settings
-    const life = indexLife(ending.type === 'value' ? ending.ttl : 0, policy)
+    const life = indexLife(ending.type === 'value' ? ending.ttl : 0, policy.leaseTtl)
     let epoch: number
     try {
       // The flight is renewed meanwhile. Also while the breaker is open, as `end`.
@@ -181,7 +181,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
 /** ms that an id stays listed beyond what its entry and the end of its flight may take. */
 const INDEX_MARGIN = 60_000
 
-/** How long an id must stay in the indexes of its tags: an end may follow by as much as a lease. */
-export function indexLife(ttl: number, { leaseTtl }: Policy): number {
-  return ttl + leaseTtl + INDEX_MARGIN
+/** ms that an id must stay in the indexes of its tags: the end that stores the entry may follow by as much as the lease. */
+export function indexLife(ttl: number, lease: number): number {
+  return ttl + lease + INDEX_MARGIN
 }

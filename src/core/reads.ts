@@ -1,4 +1,4 @@
-import type { Entry } from './entry.ts'
+import { type Entry, entryTags } from './entry.ts'
 import { freeze } from './freeze.ts'
 import type { Instance } from './instance.ts'
 import { decode, type Found, type Look } from './lookup.ts'
@@ -43,8 +43,8 @@ export function entryOf<V>(
   instance: Instance,
   found: { readonly value: unknown; readonly entry: Entry },
 ): CacheEntry<V> {
-  const { createdAt, ttl, tags } = found.entry
+  const { createdAt, ttl } = found.entry
   // Clocks of two servers may differ by a little: nothing is younger than now.
   const age = Math.max(0, instance.session.now() - createdAt)
-  return { value: found.value as V, ttl: Math.max(0, ttl - age), age, tags }
+  return { value: found.value as V, ttl: Math.max(0, ttl - age), age, tags: entryTags(found.entry) }
 }

@@ -5,7 +5,7 @@ import { type Instance, newToken } from './instance.ts'
 import { type Key, keyId } from './key.ts'
 import { indexLife } from './leader.ts'
 import type { Policy } from './options.ts'
-import { inParts } from './parts.ts'
+import { inParts, paced } from './parts.ts'
 import { codecFor, payloadOf, tagsOf } from './publication.ts'
 import { tagIds } from './tag.ts'
 
@@ -50,23 +50,31 @@ export async function write(
   if (pairs.length === 0) return []
   const writes = await Promise.all(pairs.map(([key, value]) => writeOf(instance, keyId(key, version), value, policy)))
   const ids = writes.map(({ id }) => id)
-  const results: PromiseSettledResult<boolean>[] = []
+  /** Of those that were confirmed: whether they are stored. */
+  const stored = new Map<Write, boolean>()
+  let cause: unknown
   writer.detach(ids)
-  for (const part of inParts(writes, AT_ONCE)) {
-    results.push(...(await Promise.allSettled(part.map((one) => send(instance, one, policy)))))
-  }
+  await paced(
+    writes,
+    AT_ONCE,
+    async (one) => void stored.set(one, await send(instance, one, policy)),
+    (_one, error) => {
+      cause ??= error
+    },
+  )
   writer.detach(ids)
-  const failed = ids.filter((_, i) => results[i]?.status === 'rejected')
-  const cause = results.find((result) => result.status === 'rejected')?.reason
+  const failed = writes.filter((one) => !stored.has(one)).map(({ id }) => id)
   try {
     await announce(instance, ids, [])
   } catch (error) {
     throw new UnconfirmedError('set', cause ?? error, ids)
   }
   if (failed.length > 0) throw new UnconfirmedError('set', cause, failed)
-  const stored = results.map((result) => result.status === 'fulfilled' && result.value)
-  for (const [i, id] of ids.entries()) if (stored[i]) instance.events.emit({ type: 'set', key: id })
-  return stored
+  return writes.map((one) => {
+    const kept = stored.get(one) === true
+    if (kept) instance.events.emit({ type: 'set', key: one.id })
+    return kept
+  })
 }
 
 /**
@@ -107,17 +115,17 @@ async function sendTagged(instance: Instance, write: Write, policy: Policy): Pro
   const guarded = { op: 'set', key: id, timeout: settings.commandTimeout, always: true }
   instance.usesTags()
   const release = () => breaker.run(guarded, () => session.end(id, token, { type: 'again' }))
+  // Nobody renews it: it lasts for all three steps. One that is taken late is given back then.
+  const lease = Math.max(policy.leaseTtl, 4 * settings.commandTimeout)
   let clock: number
   let epoch: number
   try {
-    // Nobody renews it: it lasts for all three steps. One that is taken late is given back then.
-    const lease = Math.max(policy.leaseTtl, 4 * settings.commandTimeout)
     clock = await breaker.run(
       guarded,
       () => session.take(id, token, lease),
       () => void release().catch(() => undefined),
     )
-    epoch = await breaker.run(guarded, () => session.index(id, tags, indexLife(ttl, policy)))
+    epoch = await breaker.run(guarded, () => session.index(id, tags, indexLife(ttl, lease)))
   } catch (error) {
     // Also where it was the taking: that may have been done, and only its reply be late.
     instance.behind(release().catch(() => undefined)) // told by the breaker; the lease frees the key then

@@ -66,7 +66,9 @@ export async function connectNode(node: Redis): Promise<void> {
  */
 export function anyNodeOf(cluster: Cluster): Redis {
   const pick = () => {
-    const nodes = cluster.nodes('master')
+    const masters = cluster.nodes('master')
+    const ready = masters.filter(({ status }) => status === 'ready')
+    const nodes = ready.length > 0 ? ready : masters
     return nodes[Math.floor(Math.random() * nodes.length)]
   }
   const first = pick()

@@ -1,6 +1,12 @@
 import type { Redis } from 'ioredis'
+import { messageOf } from '../../core/errors.ts'
 import type { Link } from '../../core/store.ts'
 import type { Server } from './wiring.ts'
+
+interface Observation {
+  readonly policy: string
+  readonly evicted: number
+}
 
 /** ms between two looks; the first is at the connection. */
 const LOOK_AGAIN_AFTER = 30_000
@@ -13,20 +19,24 @@ export function watchEviction(
   masters: () => Promise<readonly Server[]>,
   link: Link,
 ): { look(): Promise<void>; close(): void } {
-  /** By server: what it was when it was looked at last. */
-  const before = new Map<string, { readonly policy: string; readonly evicted: number }>()
+  /** By server, as a process: what it was when it was looked at last. */
+  let before: ReadonlyMap<string, Observation> = new Map()
   let timer: NodeJS.Timeout | undefined
   let closed = false
-  let refused = false
+  /** Why the last look failed. */
+  let told: string | undefined
 
   async function look(): Promise<void> {
     clearTimeout(timer)
     try {
-      for (const { client } of await masters()) await lookAt(client)
+      const seen = new Map<string, Observation>()
+      for (const { client } of await masters()) await lookAt(client, seen)
+      before = seen
+      told = undefined
     } catch (error) {
       // Without the right to INFO nothing can be said; that is said once.
-      if (!closed && !refused) link.tell({ type: 'fault', error })
-      refused = true
+      if (!closed && told !== messageOf(error)) link.tell({ type: 'fault', error })
+      told = messageOf(error)
     }
     if (closed) return
     clearTimeout(timer)
@@ -34,14 +44,15 @@ export function watchEviction(
     timer.unref()
   }
 
-  async function lookAt(server: Redis): Promise<void> {
-    const [memory, stats] = await Promise.all([server.info('memory'), server.info('stats')])
-    const limit = Number(fieldOf(memory, 'maxmemory') ?? 0)
-    const policy = limit === 0 ? 'noeviction' : (fieldOf(memory, 'maxmemory_policy') ?? 'noeviction')
-    const evicted = Number(fieldOf(stats, 'evicted_keys') ?? 0)
-    const name = `${server.options.host}:${server.options.port}`
+  async function lookAt(server: Redis, seen: Map<string, Observation>): Promise<void> {
+    const info = await server.info()
+    const limit = Number(fieldOf(info, 'maxmemory') ?? 0)
+    const policy = limit === 0 ? 'noeviction' : (fieldOf(info, 'maxmemory_policy') ?? 'noeviction')
+    const evicted = Number(fieldOf(info, 'evicted_keys') ?? 0)
+    // Behind Sentinel, and after a restart, another one may have its address.
+    const name = fieldOf(info, 'run_id') ?? `${server.options.host}:${server.options.port}`
     const last = before.get(name)
-    before.set(name, { policy, evicted })
+    seen.set(name, { policy, evicted })
     if (closed || policy === 'noeviction') return
     const gone = last === undefined ? 0 : evicted - last.evicted
     if (last?.policy !== policy || gone > 0) link.tell({ type: 'eviction', policy, evicted: Math.max(0, gone) })

@@ -10,14 +10,12 @@ export function inTime<T>(promise: Promise<T>, limit: number): Promise<T | undef
 }
 
 /** As the promise; rejects as `TIMEOUT` where nothing comes within `limit` ms. */
-export async function inTimeOrFail(promise: Promise<unknown>, limit: number): Promise<void> {
-  let failure: unknown = new StoreError('TIMEOUT', `no reply within ${limit} ms`)
+export async function inTimeOrFail<T>(promise: Promise<T>, limit: number): Promise<T> {
   const settled = promise.then(
-    () => true,
-    (error) => {
-      failure = error
-      throw error
-    },
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
   )
-  if ((await inTime(settled, limit)) !== true) throw failure
+  const result = (await inTime(settled, limit)) ?? { error: new StoreError('TIMEOUT', `no reply within ${limit} ms`) }
+  if ('error' in result) throw result.error
+  return result.value
 }

@@ -21,6 +21,8 @@ const INLINE_LIMIT = 1024 * 1024
 const CLUSTER_INLINE_LIMIT = 16 * 1024
 /** The part of the command budget that a claim waits for the clock of tags, where that is on another server. */
 const CLOCK_SHARE = 0.25
+/** The part of it that a tagged write, which can't do without, waits for that. */
+const TAKE_CLOCK_SHARE = 0.5
 /** The part of the command budget that the removal of one id may take in a cluster. */
 const REMOVE_SHARE = 0.9
 /** So many ids are removed by one script. */
@@ -183,7 +185,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
 
     async take(id, token, lease) {
       // Before the flight is taken: an invalidation between the two must have more.
-      const before = clustered ? await readTagClock() : undefined
+      const before = clustered ? await inTimeOrFail(readTagClock(), commandTimeout * TAKE_CLOCK_SHARE) : undefined
       const [replied, leader, ...waiters] = await sendOnce(() =>
         scripts.take([names.entry(id), names.flight(id), ...clockKeys], token, wholeMs(lease), id, inboxPrefix),
       )
