@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { onEveryStore } from './everyStore.ts'
-import { heldStore } from './held.ts'
+import { gatedStore } from './gates.ts'
 import { createOrigin } from './origin.ts'
 
 /** ms: renewals, which ask who waits, come at a third of it. */
@@ -87,17 +87,17 @@ onEveryStore((service) => {
   })
 
   it('a caller that leaves while the key is being read, or claimed, gets its reason', async () => {
-    const held = heldStore(service.store)
-    const { cache } = await service.open({ store: held })
+    const gates = gatedStore(service.store)
+    const { cache } = await service.open({ store: gates })
     for (const step of ['read', 'claim'] as const) {
-      const hold = held.holdReply(step)
+      const hold = gates.after(step)
       const leaving = new AbortController()
       const origin = createOrigin()
       const left = cache.getOrSet(`${step} key`, origin.load, { signal: leaving.signal })
       const rejected = expect(left).rejects.toBe(step)
       await hold.reached
       leaving.abort(step)
-      hold.release()
+      hold.open()
       await rejected
       expect(origin.runs).toHaveLength(0)
       expect(await cache.getOrSet(`${step} key`, () => 'next')).toBe('next')

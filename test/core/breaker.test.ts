@@ -3,17 +3,17 @@ import { type Cache, createCache, memoryStore } from '../../src/index.ts'
 import { redisStore } from '../../src/stores/redis/index.ts'
 import { testNamespace } from '../redis/namespace.ts'
 import { startProxy } from '../redis/proxy.ts'
-import { type HeldStore, heldStore } from './held.ts'
+import { type GatedStore, gatedStore } from './gates.ts'
 import { type Trace, traceOf } from './trace.ts'
 
 describe('the breaker', () => {
-  let store: HeldStore
+  let store: GatedStore
   let cache: Cache
   let trace: Trace
 
   beforeEach(async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
-    store = heldStore(memoryStore())
+    store = gatedStore(memoryStore())
     cache = createCache({ store, ttl: 60_000, commandTimeout: 100, breaker: { failures: 3, retryAfter: 1000 } })
     await turn()
     trace = traceOf(cache)
@@ -46,12 +46,13 @@ describe('the breaker', () => {
       key: 'key 0',
       error: { name: 'StoreError', code: 'TIMEOUT', message: 'no reply to read within 100 ms' },
     })
-    const sent = { ...store.counts }
+    const asked = () => (['read', 'readMany', 'claim', 'end'] as const).map(store.count)
+    const sent = asked()
     // No time passes: nobody waits for a store that is left alone.
     expect(await cache.getOrSet('key', () => 'at once')).toBe('at once')
     expect(await cache.get('key')).toBeUndefined()
     expect(await cache.getMany(['key'])).toEqual([undefined])
-    expect(store.counts).toEqual(sent)
+    expect(asked()).toEqual(sent)
     expect(trace.of('alone').at(-1)).toEqual({ type: 'alone', key: 'key', reason: 'store' })
   })
 
@@ -68,7 +69,7 @@ describe('the breaker', () => {
     await vi.advanceTimersByTimeAsync(999)
     store.silent = false
     expect(await cache.getOrSet('key', () => 'too early')).toBe('too early')
-    expect(store.counts.claim).toBe(0)
+    expect(store.count('claim')).toBe(0)
     await vi.advanceTimersByTimeAsync(1)
     expect(await cache.getOrSet('key', () => 'probed')).toBe('probed')
     await turn()
@@ -79,18 +80,18 @@ describe('the breaker', () => {
   it('while it probes no other command is sent; a failure opens it for as long again', async () => {
     await fail(3)
     await vi.advanceTimersByTimeAsync(1000)
-    const before = store.counts.read
+    const before = store.count('read')
     const probe = cache.getOrSet('probe', () => 'probe')
     await turn()
     expect(cache.stats().breaker).toBe('half-open')
     expect(await cache.getOrSet('other', () => 'other')).toBe('other')
-    expect(store.counts.read).toBe(before + 1)
+    expect(store.count('read')).toBe(before + 1)
     await expires(100)
     expect(await probe).toBe('probe')
     expect(cache.stats().breaker).toBe('open')
     await vi.advanceTimersByTimeAsync(999)
     expect(await cache.get('probe')).toBeUndefined()
-    expect(store.counts.read).toBe(before + 1)
+    expect(store.count('read')).toBe(before + 1)
     await vi.advanceTimersByTimeAsync(1)
     store.silent = false
     await cache.get('probe')
@@ -108,7 +109,7 @@ describe('the breaker', () => {
     await expires(100)
     await expires(100)
     await rejected
-    expect(store.counts.remove).toBe(1)
+    expect(store.count('remove')).toBe(1)
     store.silent = false
     await cache.set('key', 'value')
     expect(cache.stats().breaker).toBe('closed')
@@ -128,15 +129,15 @@ describe('the breaker', () => {
   })
 
   it('a reply that comes after its budget is not used, and a late LEAD is given back', async () => {
-    const reply = store.holdReply('claim')
+    const reply = store.after('claim')
     const call = cache.getOrSet('key', () => 'alone')
     await reply.reached
     await expires(100)
     expect(await call).toBe('alone')
     expect(trace.of('lead')).toEqual([])
-    reply.release()
+    reply.open()
     await turn()
-    expect(store.counts.end).toBe(1)
+    expect(store.count('end')).toBe(1)
     // Nobody has to wait for the lease.
     expect(await cache.getOrSet('key', () => 'led')).toBe('led')
     expect(trace.of('lead')).toHaveLength(1)
@@ -148,8 +149,8 @@ describe('the breaker', () => {
   ] as const)(
     'a read that takes %i of 100 ms and a claim without a reply delay a loader by %i ms',
     async ([took, delay]) => {
-      const reading = store.holdReply('read')
-      store.holdReply('claim')
+      const reading = store.after('read')
+      store.after('claim')
       let loaded = false
       const call = cache.getOrSet('key', () => {
         loaded = true
@@ -157,7 +158,7 @@ describe('the breaker', () => {
       })
       await reading.reached
       await vi.advanceTimersByTimeAsync(took)
-      reading.release()
+      reading.open()
       await turn()
       // The clock counts in fractions.
       await expires(delay - took - 2)

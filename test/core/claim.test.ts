@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { Cache, Claim, LeaderClaim } from '../../src/index.ts'
 import { onEveryStore } from './everyStore.ts'
-import { heldStore } from './held.ts'
+import { gatedStore } from './gates.ts'
 import { createOrigin } from './origin.ts'
 
 onEveryStore((service) => {
@@ -142,9 +142,9 @@ onEveryStore((service) => {
   })
 
   it('a claim whose caller leaves before it leads goes to one who waits', async () => {
-    const held = heldStore(service.store)
-    const { cache } = await service.open({ store: held })
-    const reply = held.holdReply('claim')
+    const gates = gatedStore(service.store)
+    const { cache } = await service.open({ store: gates })
+    const reply = gates.after('claim')
     const leaving = new AbortController()
     const left = cache.claim('key', { signal: leaving.signal })
     const rejected = expect(left).rejects.toBe('gone')
@@ -153,7 +153,7 @@ onEveryStore((service) => {
     await new Promise((resolve) => setImmediate(resolve))
     leaving.abort('gone')
     await rejected
-    reply.release()
+    reply.open()
     expect(await staying).toBe('loaded')
   })
 
@@ -186,9 +186,9 @@ onEveryStore((service) => {
   })
 
   it('where the store is silent a claim is alone', async () => {
-    const held = heldStore(service.store)
-    const { cache, trace } = await service.open({ store: held, commandTimeout: 20 })
-    held.silent = true
+    const gates = gatedStore(service.store)
+    const { cache, trace } = await service.open({ store: gates, commandTimeout: 20 })
+    gates.silent = true
     expect(await cache.claim('key')).toEqual({ role: 'alone' })
     expect(trace.types).toEqual(['storeFault'])
   })

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { StoreError, UnconfirmedError } from '../../src/index.ts'
 import { onEveryStore } from './everyStore.ts'
-import { heldStore, type Step } from './held.ts'
+import { type GatedStep, gatedStore } from './gates.ts'
 import { createOrigin } from './origin.ts'
 
 /** ms that closing may take: the command budget and a second. */
@@ -45,26 +45,26 @@ onEveryStore((service) => {
     expect(origin.runs).toHaveLength(2)
   })
 
-  it.for<Step>(['read', 'claim'])('one that closes in the middle of a %s runs its loader', async (step) => {
-    const held = heldStore(service.store)
-    const { cache } = await service.open({ store: held })
-    const hold = held.holdReply(step)
+  it.for<GatedStep>(['read', 'claim'])('one that closes in the middle of a %s runs its loader', async (step) => {
+    const gates = gatedStore(service.store)
+    const { cache } = await service.open({ store: gates })
+    const hold = gates.after(step)
     const call = cache.getOrSet('key', () => 'value')
     await hold.reached
     const closed = closes(cache)
-    hold.release()
+    hold.open()
     await closed
     expect(await call).toBe('value')
     expect(cache.stats().flights).toBe(0)
   })
 
   it('closing ends in time where the store is silent', async () => {
-    const held = heldStore(service.store)
-    const { cache } = await service.open({ store: held, commandTimeout: 100 })
+    const gates = gatedStore(service.store)
+    const { cache } = await service.open({ store: gates, commandTimeout: 100 })
     const origin = createOrigin()
     const led = cache.getOrSet('key', origin.load)
     const run = await origin.started()
-    held.silent = true
+    gates.silent = true
     const call = cache.getOrSet('other', () => 'alone')
     await closes(cache)
     expect(await call).toBe('alone')

@@ -1,20 +1,20 @@
 import { expect, it } from 'vitest'
 import { onEveryStore } from './everyStore.ts'
-import { heldStore, type Step } from './held.ts'
+import { type GatedStep, gatedStore } from './gates.ts'
 import { createOrigin } from './origin.ts'
 
 onEveryStore((service) => {
   it('from the call of invalidate on new callers do not join what is computed', async () => {
-    const held = heldStore(service.store)
-    const { cache } = await service.open({ store: held })
+    const gates = gatedStore(service.store)
+    const { cache } = await service.open({ store: gates })
     const origin = createOrigin()
     const before = cache.getOrSet('key', origin.load)
     const run = await origin.started()
-    const removal = held.holdRequest('remove')
+    const removal = gates.before('remove')
     const invalidated = cache.invalidate({ keys: ['key'] })
     await removal.reached
     const since = cache.getOrSet('key', origin.load)
-    removal.release()
+    removal.open()
     await invalidated
     ;(await origin.started(2)).finish('new')
     expect(await since).toBe('new')
@@ -24,38 +24,38 @@ onEveryStore((service) => {
   })
 
   it('what was read before the removal, in a call begun after it was asked for, is not for callers after it', async () => {
-    const held = heldStore(service.store)
-    const { cache } = await service.open({ store: held })
+    const gates = gatedStore(service.store)
+    const { cache } = await service.open({ store: gates })
     await cache.set('key', 'old')
-    const removal = held.holdRequest('remove')
+    const removal = gates.before('remove')
     const invalidated = cache.invalidate({ keys: ['key'] })
     await removal.reached
-    const reading = held.holdReply('read')
+    const reading = gates.after('read')
     const between = cache.getOrSet('key', () => 'between')
     await reading.reached
-    removal.release()
+    removal.open()
     await invalidated
     // Without the second detach it would join the read above.
     const after = cache.getOrSet('key', () => 'new')
     expect(await after).toBe('new')
-    reading.release()
+    reading.open()
     expect(await between).toBe('old')
   })
 
-  it.for<[string, Step]>([
+  it.for<[string, GatedStep]>([
     ['get', 'read'],
     ['getOrSet', 'read'],
   ])('a %s after the invalidation returned does not share a read of before', async ([method, step]) => {
-    const held = heldStore(service.store)
-    const { cache } = await service.open({ store: held })
+    const gates = gatedStore(service.store)
+    const { cache } = await service.open({ store: gates })
     await cache.set('key', 'old')
-    const reading = held.holdReply(step)
+    const reading = gates.after(step)
     const before = cache.get('key')
     await reading.reached
     await cache.invalidate({ keys: ['key'] })
     const after = method === 'get' ? cache.get('key') : cache.getOrSet('key', () => 'new')
     expect(await after).toBe(method === 'get' ? undefined : 'new')
-    reading.release()
+    reading.open()
     expect(await before).toBe('old')
   })
 

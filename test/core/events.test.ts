@@ -2,7 +2,7 @@ import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type CacheEventType, type ChannelMessage, createCache, type TraceMessage } from '../../src/index.ts'
 import { onEveryStore } from './everyStore.ts'
-import { heldStore } from './held.ts'
+import { gatedStore } from './gates.ts'
 
 const uncached = () => () => 'a function'
 
@@ -127,13 +127,13 @@ onEveryStore((service) => {
   })
 
   it('stats tell how many flights are under way', async () => {
-    const held = heldStore(service.store)
-    const { cache, trace } = await service.open({ store: held })
-    const hold = held.holdReply('claim')
+    const gates = gatedStore(service.store)
+    const { cache, trace } = await service.open({ store: gates })
+    const hold = gates.after('claim')
     const call = cache.getOrSet('key', () => 'value')
     await hold.reached
     expect(cache.stats().flights).toBe(1)
-    hold.release()
+    hold.open()
     await call
     expect(cache.stats().flights).toBe(0)
     await trace.saw('publish')

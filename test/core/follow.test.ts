@@ -1,23 +1,23 @@
 import { expect, it } from 'vitest'
 import type { Cache, LeaderClaim } from '../../src/index.ts'
 import { onEveryStore } from './everyStore.ts'
-import { heldStore } from './held.ts'
+import { gatedStore } from './gates.ts'
 import { createOrigin } from './origin.ts'
 
 onEveryStore((service) => {
   it('after two flights in a row without an outcome a follower runs its loader', async () => {
-    const held = heldStore(service.store)
-    const [a, b] = [await service.open(), await service.open({ store: held })]
+    const gates = gatedStore(service.store)
+    const [a, b] = [await service.open(), await service.open({ store: gates })]
     let leader = await lead(a.cache)
     const call = b.cache.getOrSet('key', () => 'own')
     for (const nth of [1, 2]) {
       await b.trace.saw('follow', nth)
       // Somebody else is faster each time.
-      const next = held.holdRequest('claim')
+      const next = gates.before('claim')
       await leader.release()
       await next.reached
       leader = await lead(a.cache)
-      next.release()
+      next.open()
     }
     expect(await call).toBe('own')
     expect(b.trace.types).toEqual(['miss', 'follow', 'followed', 'follow', 'followed', 'alone'])
@@ -42,29 +42,29 @@ onEveryStore((service) => {
   })
 
   it('a message that overtakes the reply to the claim is not lost', async () => {
-    const held = heldStore(service.store)
-    const [a, b] = [await service.open(), await service.open({ store: held })]
+    const gates = gatedStore(service.store)
+    const [a, b] = [await service.open(), await service.open({ store: gates })]
     const leader = await lead(a.cache)
-    const reply = held.holdReply('claim')
+    const reply = gates.after('claim')
     const followed = b.cache.getOrSet('key', () => 'own')
     await reply.reached
     await leader.publish('led')
     // What B hears after the message: by then that has come.
     await a.cache.set('other', 1)
     await b.trace.saw('invalidate')
-    reply.release()
+    reply.open()
     expect(await followed).toBe('led')
     expect(b.trace.types).toEqual(['miss', 'invalidate', 'follow', 'followed'])
   })
 
   it('a value that came between the read and the claim is taken', async () => {
-    const held = heldStore(service.store)
-    const [a, b] = [await service.open(), await service.open({ store: held })]
-    const claim = held.holdRequest('claim')
+    const gates = gatedStore(service.store)
+    const [a, b] = [await service.open(), await service.open({ store: gates })]
+    const claim = gates.before('claim')
     const call = b.cache.getOrSet('key', () => 'own')
     await claim.reached
     await a.cache.set('key', 'set')
-    claim.release()
+    claim.open()
     expect(await call).toBe('set')
     expect(b.trace.of('lead')).toEqual([])
   })

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { onEveryStore } from './everyStore.ts'
-import { heldStore } from './held.ts'
+import { gatedStore } from './gates.ts'
 import { createOrigin } from './origin.ts'
 
 const forced = { forceRefresh: true } as const
@@ -55,14 +55,14 @@ onEveryStore((service) => {
   })
 
   it('it does not join what its own instance reads for others', async () => {
-    const held = heldStore(service.store)
-    const { cache } = await service.open({ store: held })
+    const gates = gatedStore(service.store)
+    const { cache } = await service.open({ store: gates })
     await cache.set('key', 'old')
-    const reply = held.holdReply('read')
+    const reply = gates.after('read')
     const unforced = cache.getOrSet('key', () => 'unused')
     await reply.reached
     expect(await cache.getOrSet('key', () => 'new', forced)).toBe('new')
-    reply.release()
+    reply.open()
     expect(await unforced).toBe('old')
   })
 

@@ -16,7 +16,7 @@ export interface Gate {
   open(): void
 }
 
-/** A real store with gates on the way to and from it: `heldStore` for all steps, with faults. */
+/** A real store with gates on the way to and from it. */
 export interface GatedStore extends Store {
   /** Closes a gate before the next such step; those that are closed already have the steps before it. */
   before(step: GatedStep): Gate

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { onEveryStore } from './everyStore.ts'
-import { heldStore } from './held.ts'
+import { gatedStore } from './gates.ts'
 import { createOrigin } from './origin.ts'
 
 /** ms: far longer than any test takes; whoever would wait for it fails by the time limit of the test. */
@@ -9,13 +9,13 @@ const patient = { leaseTtl: LONG, maxFlightTime: 2 * LONG, waitTimeout: 4 * LONG
 
 onEveryStore((service) => {
   it('a claim that the store grants while its cache closes is given back, not led', async () => {
-    const store = heldStore(service.store)
+    const store = gatedStore(service.store)
     const [a, b] = [await service.open({ ...patient, store }), await service.open(patient)]
-    const reply = store.holdReply('claim')
+    const reply = store.after('claim')
     const value = a.cache.getOrSet('key', () => 'of a')
     await reply.reached
     const closed = a.cache.close()
-    reply.release()
+    reply.open()
     await closed
     expect(await value).toBe('of a')
     expect(a.trace.types).not.toContain('lead')
@@ -24,7 +24,7 @@ onEveryStore((service) => {
   })
 
   it('a leader tells its end also while its breaker is open', async () => {
-    const store = heldStore(service.store)
+    const store = gatedStore(service.store)
     const breaker = { failures: 1, retryAfter: LONG }
     const a = await service.open({ ...patient, store, breaker, commandTimeout: 100 })
     const b = await service.open(patient)
@@ -34,7 +34,7 @@ onEveryStore((service) => {
     const followed = b.cache.getOrSet('key', () => 'of b')
     await b.trace.saw('follow')
     // One read that is not answered opens the breaker; then the store is there again, and is not asked for long.
-    store.holdReply('read')
+    store.after('read')
     await a.cache.get('other')
     expect(a.cache.stats().breaker).toBe('open')
     origin.runs[0]?.finish('of a')

@@ -149,7 +149,12 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
 
     async claim(id, { token, seen, lease }): Promise<ClaimReply> {
       const sentAt = performance.now()
-      const clockBeside = clustered ? inTime(readTagClock(), commandTimeout * CLOCK_SHARE) : undefined
+      const clockBeside = clustered
+        ? inTime(
+            readTagClock().catch((error) => void fault(error)),
+            commandTimeout * CLOCK_SHARE,
+          )
+        : undefined
       const [verdict, first, second, third, fourth] = await sendOnce(() =>
         scripts.claim(
           [names.entry(id), names.flight(id), ...clockKeys],
