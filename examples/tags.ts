@@ -12,10 +12,11 @@ const cache = createCache({
   ttl: Number.POSITIVE_INFINITY, // nothing goes stale by itself
 })
 
+// The database of this example is in its memory: run one of it.
 const prices = new Map([
   ['41', 5],
   ['42', 6],
-]) // the database
+])
 
 const page = cache.wrap(async (name: string) => ({ name, at: Math.random(), products: [...prices] }), {
   key: (name) => ['page', name],

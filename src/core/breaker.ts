@@ -50,6 +50,7 @@ export function createBreaker(
 
   function failed(guarded: Guarded, error: unknown): void {
     const { op, key } = guarded
+    if (error instanceof StoreError && error.code === 'CLOSED') return // who closed the cache knows
     events.emit({ type: 'storeFault', op, ...(key === undefined ? {} : { key }), error })
     // A refusal is a reply: the store is there, and answers in time.
     if (error instanceof StoreError && (error.code === 'REFUSED' || error.code === 'WRONG_TYPE')) {

@@ -71,8 +71,8 @@ export interface Cache {
    * @throws UnconfirmedError where the store did not confirm it; TypeError or RangeError for what can't be stored
    */
   set<V>(key: Key, value: V, options?: SetOptions<V>): Promise<boolean>
-  /** As `set` for each; all are tried before it rejects. */
-  setMany(entries: Iterable<readonly [key: Key, value: unknown]>, options?: SetOptions): Promise<boolean[]>
+  /** As `set` for each. Where one can't be stored none is; of those that can, all are tried before it rejects. */
+  setMany<V>(entries: Iterable<readonly [key: Key, value: V]>, options?: SetOptions<V>): Promise<boolean[]>
   /** `invalidate` for one key. */
   delete(key: Key): Promise<void>
   /**
@@ -98,8 +98,8 @@ export interface Cache {
    */
   claim<V = unknown>(key: Key, options?: CallOptions<V> & RequestOptions): Promise<Claim<V>>
   /**
-   * Resolves when the store is connected and messages arrive, however long that takes; rejects after `close`. Nothing
-   * needs to wait for it: requests are answered without it.
+   * Resolves when the store was connected once and messages have arrived, however long that takes; rejects after `close`.
+   * Nothing needs to wait for it: requests are answered without it. Whether messages arrive now is in `stats`.
    */
   ready(): Promise<void>
   /** Calls `listener` for each event of the type, or with `'*'` for all; returns what ends that. */
@@ -119,7 +119,7 @@ export type SetOptions<V = unknown> = Pick<CallOptions<V>, 'ttl' | 'tags' | 'cod
 const INVALIDATE: ReadonlySet<string> = new Set(['keys', 'tags'])
 
 const INVALIDATE_TAKES =
-  'invalidate takes { keys: [key, …], tags: [tag, …] }: each key exact, as it was given to getOrSet; groups are tags'
+  'invalidate takes { keys: [key, …], tags: [tag, …] }: each key exact, as it was given to getOrSet. To remove many at once give them a tag'
 
 /** Characters and values that a key made of a client's input may have: to refuse a larger one must be cheap. */
 const MAX_CLIENT_KEY = 65_536
@@ -142,9 +142,9 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
   const writer: Writer = { instance, detach: calls.detach, seal: calls.seal }
   const retries = createRetries(writer)
 
-  function policyOf(options: (CallOptions<never> & RequestOptions) | undefined): Policy {
+  function policyOf(options: (CallOptions<never> & RequestOptions) | undefined, where?: 'set'): Policy {
     if (options === undefined) return defaults
-    const policy = resolveCall(defaults, options)
+    const policy = resolveCall(defaults, options, where)
     if (policy.codec !== undefined) instance.codecs.set(policy.codec.id, policy.codec)
     return policy
   }
@@ -200,14 +200,15 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     },
 
     async set(key, value, options) {
-      const [stored] = await write(writer, [[key, value]], policyOf(options))
+      const [stored] = await write(writer, [[key, value]], policyOf(options, 'set'))
       return stored === true
     },
 
     async setMany(entries, options) {
       if (typeof entries?.[Symbol.iterator] !== 'function') throw new TypeError('setMany takes [key, value] pairs')
       const pairs = [...entries]
-      return write(writer, pairs, policyOf(options))
+      if (!pairs.every(Array.isArray)) throw new TypeError('setMany takes [key, value] pairs')
+      return write(writer, pairs, policyOf(options, 'set'))
     },
 
     delete: (key) => cache.invalidate({ keys: [key] }),

@@ -152,7 +152,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
   function mayShare(error: unknown): boolean {
     if (isAbort(error)) return false
     try {
-      return Boolean(notAsync(policy.shareError(error)))
+      return Boolean(notAsync('shareError', policy.shareError(error)))
     } catch (thrown) {
       events.emit({ type: 'policyError', key: id, option: 'shareError', error: thrown })
       return false

@@ -128,6 +128,8 @@ const CALL_OPTIONS: ReadonlySet<string> = new Set([
   'codec',
 ])
 
+const SET_OPTIONS: ReadonlySet<string> = new Set(['ttl', 'tags', 'codec'])
+
 const REQUEST_OPTIONS: ReadonlySet<string> = new Set(['signal', 'forceRefresh'])
 
 /** @throws TypeError or RangeError that names the option, its bound and what was given */
@@ -180,11 +182,19 @@ export function resolveSettings(options: CacheOptions): Settings {
   })
 }
 
-/** @throws TypeError or RangeError that names the option, its bound and what was given */
-export function resolveCall(defaults: Policy, options: CallOptions<never> & RequestOptions): Policy {
+/**
+ * @param where what has the options, if not all are its
+ * @throws TypeError or RangeError that names the option, its bound and what was given
+ */
+export function resolveCall(
+  defaults: Policy,
+  options: CallOptions<never> & RequestOptions,
+  where: 'a call' | 'set' = 'a call',
+): Policy {
   if (typeof options !== 'object' || options === null)
     throw new TypeError(`options must be an object, got ${show(options)}`)
-  known('a call', options, CALL_OPTIONS, REQUEST_OPTIONS)
+  if (where === 'set') known(where, options, SET_OPTIONS)
+  else known(where, options, CALL_OPTIONS, REQUEST_OPTIONS)
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
     throw new TypeError(`signal must be an AbortSignal, got ${show(options.signal)}`)
   }
@@ -249,11 +259,11 @@ function checkCodec(codec: Codec): void {
 }
 
 /** Functions among the options answer at once: a promise would count as true, and its failure as nobody's. */
-export function notAsync<T>(answer: T): T {
+export function notAsync<T>(option: string, answer: T): T {
   const { then } = Object(answer) as Partial<PromiseLike<unknown>>
   if (typeof then !== 'function') return answer
   then.call(answer, undefined, () => undefined)
-  throw new TypeError('it returned a promise: it must answer at once')
+  throw new TypeError(`${option} returned a promise: it must answer at once`)
 }
 
 /** Timers of Node.js that are longer, in ms, fire at once. */

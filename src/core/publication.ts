@@ -38,7 +38,7 @@ export function offerOf(instance: Instance, publication: Publication): Offer | P
   let tags: readonly string[]
   try {
     const { shouldCache } = policy
-    if (!(typeof shouldCache === 'function' ? notAsync(shouldCache(value)) : shouldCache)) return ALONE
+    if (!(typeof shouldCache === 'function' ? notAsync('shouldCache', shouldCache(value)) : shouldCache)) return ALONE
   } catch (error) {
     return policyError('shouldCache', error)
   }
@@ -48,7 +48,7 @@ export function offerOf(instance: Instance, publication: Publication): Offer | P
     return policyError('tags', error)
   }
   try {
-    ttl = (typeof policy.ttl === 'function' ? notAsync(policy.ttl(value)) : policy.ttl) as number
+    ttl = (typeof policy.ttl === 'function' ? notAsync('ttl', policy.ttl(value)) : policy.ttl) as number
     if (typeof ttl !== 'number' || Number.isNaN(ttl)) throw new TypeError(`ttl returned ${String(ttl)}, not a number`)
   } catch (error) {
     return policyError('ttl', error)
@@ -69,7 +69,7 @@ export function offerOf(instance: Instance, publication: Publication): Offer | P
 /** The tags of a value, as its publisher says them. @throws TypeError for what can't be tags */
 export function tagsOf(tags: TagsOption, value: unknown): readonly string[] {
   if (typeof tags !== 'function') return tags
-  const said: unknown = notAsync(tags(value))
+  const said: unknown = notAsync('tags', tags(value))
   checkTags(said)
   return said
 }

@@ -156,7 +156,9 @@ export interface Session {
   now(): number
   /** The bytes at the id, whoever wrote them. `WRONG_TYPE` for what is not bytes. Always the newest: no replicas. */
   read(id: string): Promise<Bytes | undefined>
-  /** As `read`, in order and in one round trip; what is not bytes is `undefined`. */
+  /**
+   * As `read`, in order and in one round trip; what is not bytes is `undefined`, and what one of several servers did not say.
+   */
   readMany(ids: readonly string[]): Promise<readonly (Bytes | undefined)[]>
   /**
    * In one step: an entry that is not `seen` → `hit`; no flight, or one with this very token → it is this token's,

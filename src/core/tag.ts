@@ -15,7 +15,8 @@ export function tagIds(tags: readonly string[]): string[] {
 
 /** @throws TypeError for what is not an array of well-formed strings */
 export function checkTags(tags: unknown): asserts tags is readonly string[] {
-  if (!Array.isArray(tags)) throw new TypeError(`tags must be an array of strings, got ${typeof tags}`)
+  if (!Array.isArray(tags))
+    throw new TypeError(`tags must be an array of strings, got ${tags === null ? 'null' : typeof tags}`)
   for (const [i, tag] of tags.entries()) {
     if (typeof tag !== 'string')
       throw new TypeError(`tags[${i}] must be a string, got ${tag === null ? 'null' : typeof tag}`)

@@ -149,18 +149,20 @@ async function writeOf(instance: Instance, id: string, value: unknown, policy: P
   const tags = tagsOf(policy.tags, value)
   const { maxEntryBytes, maxTags } = instance.settings
   if (tags.length > maxTags) {
-    throw new RangeError(`the value can't be stored: ${tags.length} tags are more than maxTags (${maxTags})`)
+    throw new RangeError(`the value of ${id} can't be stored: ${tags.length} tags are more than maxTags (${maxTags})`)
   }
   const codec = codecFor(value, policy.codec)
   if ('reason' in codec) {
-    throw new TypeError(`the value can't be stored: ${codec.reason}${codec.path === '' ? '' : ` at ${codec.path}`}`)
+    throw new TypeError(
+      `the value of ${id} can't be stored: ${codec.reason}${codec.path === '' ? '' : ` at ${codec.path}`}`,
+    )
   }
   const token = newToken()
   const header = { stamp: token, codec: codec.id, createdAt: instance.session.now(), ttl, tags }
   const entry = encodeEntry(header, payloadOf(codec, await codec.encode(value)))
   if (entry.byteLength > maxEntryBytes) {
     throw new RangeError(
-      `the value can't be stored: ${entry.byteLength} bytes are more than maxEntryBytes (${maxEntryBytes})`,
+      `the value of ${id} can't be stored: ${entry.byteLength} bytes are more than maxEntryBytes (${maxEntryBytes})`,
     )
   }
   return { id, token, entry, ttl, tags: tagIds(tags) }

@@ -90,9 +90,9 @@ onEveryStore((service) => {
       name = 'Ada'
     }
     await expect(cache.set('key', [{ user: new User() }])).rejects.toThrow(
-      "the value can't be stored: an instance of User at [0].user",
+      "the value of key can't be stored: an instance of User at [0].user",
     )
-    await expect(cache.set('key', () => 1)).rejects.toThrow("the value can't be stored: a function")
+    await expect(cache.set('key', () => 1)).rejects.toThrow("the value of key can't be stored: a function")
     await expect(cache.set('key', 'x'.repeat(1000))).rejects.toThrow(/bytes are more than maxEntryBytes \(1000\)/)
     expect(await cache.get('key')).toBe('before')
     expect(trace.of('set')).toHaveLength(1)

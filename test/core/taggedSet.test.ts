@@ -244,7 +244,7 @@ onEveryStore((service) => {
       [() => undefined, 'tags must be an array of strings, got undefined'],
       [() => [null], 'tags[0] must be a string, got null'],
       [() => ['x', '\ud800'], 'tags[1] is not well-formed Unicode: it has half of a surrogate pair'],
-      [async () => ['x'], 'it returned a promise: it must answer at once'],
+      [async () => ['x'], 'tags returned a promise: it must answer at once'],
     ]
     for (const [tags, message] of wrong) {
       const rejected = cache.setMany(
@@ -265,7 +265,7 @@ onEveryStore((service) => {
     const { cache, trace } = await open({ maxTags: 3 })
     const tags = ['a', 'b', 'c', 'd']
     await expect(cache.set('key', 1, { tags })).rejects.toThrow(
-      new RangeError("the value can't be stored: 4 tags are more than maxTags (3)"),
+      new RangeError("the value of key can't be stored: 4 tags are more than maxTags (3)"),
     )
     await expect(cache.setMany([['key', 1]], { tags: () => tags })).rejects.toThrow(RangeError)
     expect(await cache.set('key', 1, { tags: tags.slice(1) })).toBe(true)

@@ -55,7 +55,22 @@ export async function connectNodes(cluster: Cluster, limit: number): Promise<voi
 }
 
 export async function connectNode(node: Redis): Promise<void> {
-  if (node.status === 'wait') await node.connect().catch(() => undefined) // told by the event `node error`
+  if (node.status === 'wait')
+    await node.connect().catch(() => undefined) // told by the event `node error`
+  else if (node.status === 'connecting' || node.status === 'connect') await settled(node)
+}
+
+/** Resolves when the node is connected, or has failed to. */
+function settled(node: Redis): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      node.off('ready', done)
+      node.off('close', done)
+      resolve()
+    }
+    node.on('ready', done)
+    node.on('close', done)
+  })
 }
 
 /**

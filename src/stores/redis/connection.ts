@@ -92,9 +92,11 @@ export function connect<C extends Redis | Cluster>(
     never = reject
   })
   connected.catch(() => undefined) // told to those who wait for it; nobody may
-  emitter.on('error', listener.fault)
+  // What breaks because it was closed is no fault.
+  const fault = (error: unknown) => closed || listener.fault(error)
+  emitter.on('error', fault)
   // Of one node of a cluster.
-  emitter.on('node error', listener.fault)
+  emitter.on('node error', fault)
   emitter.on('ready', async () => {
     if (listener.prepare !== undefined) await listener.prepare()
     if (closed || client.status !== 'ready') return

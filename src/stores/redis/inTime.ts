@@ -19,3 +19,19 @@ export async function inTimeOrFail<T>(promise: Promise<T>, limit: number): Promi
   if ('error' in result) throw result.error
   return result.value
 }
+
+/**
+ * What comes within `limit` ms of each: of several servers one may be silent, and the others not. Rejects where all fail;
+ * where only some do `fault` is told of one.
+ */
+export async function inTimeEach<T>(
+  promises: readonly Promise<T>[],
+  limit: number,
+  fault: (error: unknown) => void,
+): Promise<readonly (T | undefined)[]> {
+  const results = await Promise.allSettled(promises.map((one) => inTimeOrFail(one, limit)))
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed !== undefined && results.every(({ status }) => status === 'rejected')) throw failed.reason
+  if (failed !== undefined) fault(failed.reason)
+  return results.map((result) => (result.status === 'fulfilled' ? result.value : undefined))
+}

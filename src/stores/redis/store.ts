@@ -5,7 +5,7 @@ import type { ClaimReply, Ended, Ending, Link, Seen, Session, Store } from '../.
 import { createClock } from './clock.ts'
 import { expiryOf, wholeMs } from './durations.ts'
 import { watchEviction } from './eviction.ts'
-import { inTime, inTimeOrFail } from './inTime.ts'
+import { inTime, inTimeEach, inTimeOrFail } from './inTime.ts'
 import { namesOf } from './keys.ts'
 import { listing } from './listing.ts'
 import { AGAIN, ALONE, ERROR, encodeMessage, encodeNotice, VALUE } from './messages.ts'
@@ -25,6 +25,8 @@ const CLOCK_SHARE = 0.25
 const TAKE_CLOCK_SHARE = 0.5
 /** The part of the command budget that the removal of one id may take in a cluster. */
 const REMOVE_SHARE = 0.9
+/** The part of it that one key of many may take to be read in a cluster. */
+const READ_SHARE = 0.9
 /** So many ids are removed by one script. */
 const REMOVED_AT_ONCE = 50
 
@@ -143,8 +145,9 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
 
     async readMany(ids) {
       const parts = inParts(ids.map(names.entry), clustered ? 1 : ids.length)
-      const all = await Promise.all(parts.map((keys) => send(() => client.mgetBuffer([...keys]))))
-      return all.flat().map((bytes) => bytes ?? undefined)
+      const replies = parts.map((keys) => send(() => client.mgetBuffer([...keys])))
+      const all = await (clustered ? inTimeEach(replies, commandTimeout * READ_SHARE, fault) : Promise.all(replies))
+      return all.flatMap((values) => values ?? [undefined]).map((bytes) => bytes ?? undefined)
     },
 
     async claim(id, { token, seen, lease }): Promise<ClaimReply> {
