@@ -23,8 +23,6 @@ export function scopeOf(internals: Internals, what: string, give: () => Scope): 
 
 /** @throws TypeError for a scope that can never be one */
 export function checkScope(scope: unknown): void {
-  if (scope === '')
-    throw new TypeError('scope must not be empty: say a non-empty string, or null for the same for everybody')
   if (scope === undefined || scope === null || typeof scope === 'string' || typeof scope === 'function') return
   throw new TypeError(`scope must be a non-empty string, null, or a function that returns one, got ${typeof scope}`)
 }

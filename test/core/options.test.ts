@@ -104,12 +104,21 @@ describe('a call', () => {
   const methods: Readonly<Record<string, (options: never) => Promise<unknown>>> = {
     getOrSet: (options) => cache.getOrSet('key', () => 1, options),
     claim: (options) => cache.claim('key', options),
+  }
+  const writes: Readonly<Record<string, (options: never) => Promise<unknown>>> = {
     set: (options) => cache.set('key', 1, options),
     setMany: (options) => cache.setMany([['key', 1]], options),
   }
+  const OF_WRITES = OF_CALLS.filter(([options]) => ['ttl', 'codec'].includes(Object.keys(options)[0] ?? ''))
+  const OF_NO_WRITE = ['leaseTtl', 'shouldCache', 'signal', 'forceRefresh', 'tag'].map(
+    (name): Wrong => [{ [name]: 5 }, TypeError, `set has no option "${name}"; it has ttl, tags, codec`],
+  )
 
-  describe.for(Object.entries(methods))('of %s', ([, call]) => {
-    it.for([...OF_CALLS, ...OF_REQUESTS])('refuses %o', async ([options, error, message]) => {
+  describe.for([
+    ...Object.entries(methods).map(([name, call]) => [name, call, [...OF_CALLS, ...OF_REQUESTS]] as const),
+    ...Object.entries(writes).map(([name, call]) => [name, call, [...OF_WRITES, ...OF_NO_WRITE]] as const),
+  ])('of %s', ([, call, wrong]) => {
+    it.for(wrong)('refuses %o', async ([options, error, message]) => {
       const rejected = call(options as never)
       await expect(rejected).rejects.toThrow(message)
       await expect(rejected).rejects.toBeInstanceOf(error)

@@ -8,7 +8,7 @@ const PATIENT: Partial<CacheOptions> = { commandTimeout: 5000, leaseTtl: 60_000 
 /** What users of JavaScript can do, and types would not let pass. */
 const WRONG_TAGS: readonly (readonly [tags: unknown, message: string])[] = [
   ['x', 'tags must be an array of strings, got string'],
-  [null, 'tags must be an array of strings, got object'],
+  [null, 'tags must be an array of strings, got null'],
   [5, 'tags must be an array of strings, got number'],
   [new Set(['x']), 'tags must be an array of strings, got object'],
   [[5], 'tags[0] must be a string, got number'],
@@ -19,7 +19,7 @@ const WRONG_TAGS: readonly (readonly [tags: unknown, message: string])[] = [
   [['x', 'y\udca1'], 'tags[1] is not well-formed Unicode: it has half of a surrogate pair'],
 ]
 
-const TAKES = 'invalidate takes { keys: [key, …], tags: [tag, …] }: each key exact, as it was given to getOrSet; groups'
+const TAKES = 'invalidate takes { keys: [key, …], tags: [tag, …] }: each key exact, as it was given to getOrSet. To'
 
 onEveryStore((service) => {
   const open = (options: Partial<CacheOptions> = {}) => service.open({ ...PATIENT, ...options })
