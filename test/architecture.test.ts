@@ -9,7 +9,11 @@ const ROOMS: Record<string, { rooms: readonly string[]; packages: readonly strin
   core: { rooms: ['core'], packages: ['devalue'] },
   'stores/memory': { rooms: ['core', 'stores/memory'], packages: ['lru-cache'] },
   'stores/redis': { rooms: ['core', 'stores/redis'], packages: ['ioredis'] },
-  'adapters/graphql': { rooms: ['core', 'adapters/graphql'], packages: ['graphql', 'graphql-yoga', '@envelop/core'] },
+  'adapters/http': { rooms: ['core', 'adapters/http'], packages: [] },
+  'adapters/graphql': {
+    rooms: ['core', 'adapters/http', 'adapters/graphql'],
+    packages: ['graphql', 'graphql-yoga', '@envelop/core', 'lru-cache'],
+  },
   'adapters/trpc': { rooms: ['core', 'adapters/trpc'], packages: ['@trpc/server', '@trpc/server/rpc'] },
   'index.ts': { rooms: ['core', 'stores/memory'], packages: [] },
 }
