@@ -244,6 +244,7 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
 
   return expose(cache, {
     events: instance.events,
+    now: instance.session.now,
     policy: policyOf,
     ask: calls.ask,
     invalidate: ({ keys = [], tags = [] }) =>

@@ -27,6 +27,8 @@ export interface Order {
   /** Of this call, where they are not the policy's. */
   readonly tags?: TagsOption | undefined
   readonly forced: boolean
+  /** Called where the value was stored when it was asked for. */
+  readonly onHit?: (() => void) | undefined
 }
 
 /** What a trip does with the lease it won: run a loader, or hand it to whoever claimed. */

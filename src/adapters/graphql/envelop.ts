@@ -1,30 +1,62 @@
 import type { ExecuteFunction, Plugin } from '@envelop/core'
 import type { ExecutionArgs, OperationDefinitionNode } from 'graphql'
 import type { Scope } from '../../core/scope.ts'
-import { cachedExecution, type ResponseCacheOptions } from './execution.ts'
+import { answering } from './execution.ts'
+import type { ResponseCacheOptions } from './options.ts'
 
-export interface EnvelopCacheOptions<C = Record<string, unknown>> extends ResponseCacheOptions {
+export { type CacheHint, type CacheScope, cacheControlTypeDefs, setCacheHint } from './cacheControl.ts'
+export type { ResponseCacheMetadata } from './metadata.ts'
+export type { BuildResponseCacheKey, Execution, ResponseCacheOptions } from './options.ts'
+
+export interface EnvelopCacheOptions<C = Record<string, unknown>> extends ResponseCacheOptions<C> {
   /**
    * Whose data the response is: a non-empty string (user, tenant, session) is part of its key; `null` is the same for
    * everybody, said on purpose; with `undefined`, `''` or a throw it is not cached. Asked when the context is complete.
    */
   readonly session: (context: C, operation: OperationDefinitionNode) => Scope
+  /** Whether the cache is asked at all; asked once per operation. Default: yes. */
+  readonly enabled?: ((context: C) => boolean) | undefined
 }
 
 /**
- * Caches whole query responses, computed once over all instances. Errors, mutations, subscriptions, responses in parts
- * and questions about the schema are not stored. It belongs behind the plugins that authenticate.
+ * Caches whole query responses, computed once over all instances, and invalidates what mutations return. Errors and
+ * subscriptions are not stored. It belongs behind the plugins that authenticate.
+ *
+ * Results from the cache have a `stringify`, which gives their JSON text without serialising anything.
  *
  * @throws TypeError or RangeError for bad options
  */
 export function useAtomCache<C extends object = Record<string, unknown>>(options: EnvelopCacheOptions<C>): Plugin {
-  const run = cachedExecution(options)
+  const run = cachedExecute(options)
   return {
     onExecute({ executeFn, setExecuteFn }) {
       const execute = executeFn as (args: ExecutionArgs) => unknown
-      const cached = (args: ExecutionArgs) =>
-        run(args, execute, (operation) => options.session(args.contextValue as C, operation))
-      setExecuteFn(cached as ExecuteFunction)
+      setExecuteFn(((args: ExecutionArgs) => run(args, execute)) as ExecuteFunction)
     },
+  }
+}
+
+/** Runs an operation, or answers it from the cache: as `execute` of graphql-js, for servers that have one of their own. */
+export type CachedExecute = <A extends ExecutionArgs>(args: A, execute: (args: A) => unknown) => Promise<unknown>
+
+/**
+ * What `useAtomCache` does, for any server that lets its executor be replaced.
+ *
+ * @throws TypeError or RangeError for bad options
+ */
+export function cachedExecute<C extends object = Record<string, unknown>>(
+  options: EnvelopCacheOptions<C>,
+): CachedExecute {
+  const answer = answering(options, ['session', 'enabled'])
+  const { session, enabled } = options
+  return async (args, execute) => {
+    const context = args.contextValue as C
+    const { result } = await answer({
+      args,
+      execute,
+      enabled: () => enabled?.(context) ?? true,
+      scope: (operation) => session(context, operation),
+    })
+    return result
   }
 }

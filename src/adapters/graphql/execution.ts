@@ -1,81 +1,225 @@
-import type { ExecutionArgs, ExecutionResult, OperationDefinitionNode } from 'graphql'
-import type { Cache } from '../../core/cache.ts'
-import { isShareable } from '../../core/errors.ts'
+import { type ExecutionResult, getOperationAST, type OperationDefinitionNode } from 'graphql'
+import { isShareable, messageOf } from '../../core/errors.ts'
 import { type Internals, internalsOf } from '../../core/internals.ts'
-import { known } from '../../core/options.ts'
-import { type Scope, scopeOf } from '../../core/scope.ts'
-import { cacheableOperation, copyOf, isCacheableResult, isWholeResult, operationKey, sharedPart } from './operation.ts'
+import type { Policy } from '../../core/options.ts'
+import type { Scope } from '../../core/scope.ts'
+import type { LoadContext } from '../../core/trip.ts'
+import type { CacheOutcome } from '../http/cacheStatus.ts'
+import type { RequestDirectives } from '../http/requestDirectives.ts'
+import { type Admitted, createAdmission } from './admission.ts'
+import { isIncremental, type Payload, relay } from './incremental.ts'
+import { type ResponseCacheMetadata, withMetadata } from './metadata.ts'
+import { createMutations } from './mutations.ts'
+import { type Execution, type ResponseCacheOptions, responseCacheSettings } from './options.ts'
+import { createPlans, type Plan } from './plans.ts'
+import { withoutAdditionsIn } from './reading.ts'
+import { responseCodec, type StoredResponse } from './response.ts'
+import { isWholeResult } from './results.ts'
+import { servedResult } from './served.ts'
+import { createJudge } from './verdict.ts'
 
-/** What all GraphQL plugins for whole responses are told. */
-export interface ResponseCacheOptions {
-  readonly cache: Cache
-  /** How long a response is fresh: ms, greater than 0, or `Infinity`. Default: that of the cache, else 60,000. */
-  readonly ttl?: number | undefined
+/** An operation that is to be answered. */
+export interface Question<A extends Execution = Execution> {
+  readonly args: A
+  execute(args: A): unknown
+  /** Whether the cache has anything to do with it. */
+  enabled(): boolean
+  /** Whose data the answer is. */
+  scope(operation: OperationDefinitionNode): Scope
+  /** What the request says about caches; `undefined` for nothing, or where nobody listens. */
+  readonly directives?: RequestDirectives | undefined
 }
 
-/** Runs an operation, or answers it from the cache. */
-export type CachedExecution = <A extends ExecutionArgs>(
-  args: A,
-  execute: (args: A) => unknown,
-  scope: (operation: OperationDefinitionNode) => Scope,
-) => Promise<unknown>
+/** A result, and where it is from. */
+export interface Answer {
+  /** For whoever asked alone: it may write into it. `undefined` where the request wants it from the cache only, and it is not there. */
+  readonly result: unknown
+  readonly outcome: CacheOutcome
+  /** Whose it is; `undefined` where that is not known, or was not asked. */
+  readonly scope?: string | null | undefined
+  /** What is known of the response, where it was or may be kept. */
+  readonly response?: StoredResponse | undefined
+}
 
-const OPTIONS: ReadonlySet<string> = new Set(['cache', 'session', 'ttl'])
+/** Answers operations, from the cache where that may be. */
+export type Answering = <A extends Execution>(question: Question<A>) => Promise<Answer>
 
-/** @throws TypeError or RangeError for bad options */
-export function cachedExecution(options: ResponseCacheOptions & { readonly session: unknown }): CachedExecution {
-  if (typeof options?.session !== 'function') {
-    throw new TypeError(
-      'useAtomCache needs session: a function that returns whose data a response is, or null for the same for everybody',
-    )
-  }
-  known('useAtomCache', options, OPTIONS)
+/** What a loader returns where each must run the operation. */
+const UNSHARED = Object.freeze({ unshared: true })
+
+/**
+ * @param own names of options of the plugin's own
+ * @throws TypeError or RangeError for bad options
+ */
+export function answering(options: ResponseCacheOptions<never>, own: readonly string[]): Answering {
+  const settings = responseCacheSettings(options, own)
   const internals = internalsOf(options.cache)
-  const { ttl = internals.policy({}).ttl ?? 60_000 } = options
-  const policy = internals.policy({ ttl, shouldCache: isCacheableResult })
+  const policy = internals.policy(POLICY)
+  const { ttl: usual } = internals.policy({})
+  const ttl = settings.ttl ?? (typeof usual === 'number' ? usual : 60_000)
+  const plans = createPlans(settings.rules)
+  const admission = createAdmission(settings, internals)
+  const judge = createJudge(settings, policy.shareError, internals.events)
+  const mutate = createMutations(settings, internals)
+  const withSaid = (result: ExecutionResult, metadata: ResponseCacheMetadata) =>
+    withMetadata(result, settings.includeExtensionMetadata ? metadata : undefined)
 
-  return async (args, execute, scope) => {
-    const key = keyOf(internals, args, scope)
-    if (key === undefined) return execute(args)
-    let own: unknown
-    let ran = false
-    let result: unknown
-    try {
-      result = await internals.ask(
-        { ...key, policy, forced: false },
-        async () => {
-          ran = true
-          own = await execute(args)
-          return isWholeResult(own) ? sharedPart(own) : own
-        },
-        undefined,
-      )
-    } catch (error) {
-      if (ran || isShareable(error)) throw error
-      return execute(args) // another caller's error: it may speak of the rights of that one
+  async function query<A extends Execution>(question: Question<A>, plan: Plan): Promise<Answer> {
+    const { args, directives } = question
+    if (directives?.noStore) return forwarded(question, 'request')
+    const admitted = await admission.of(plan, args, question.scope)
+    if (typeof admitted === 'string') return forwarded(question, 'bypass', admitted)
+    const fresh = directives === undefined ? 'any' : await freshness(admitted, directives)
+    if (fresh === 'none') return { result: undefined, outcome: { type: 'forwarded', why: 'request' } }
+    return askFor(question, plan, admitted, fresh === 'new')
+  }
+
+  /** What a request wants: what is there or is made, what is made from now on, or what is there, which is nothing. */
+  async function freshness(
+    { key }: Admitted,
+    { noCache, maxAge, onlyIfCached }: RequestDirectives,
+  ): Promise<'any' | 'new' | 'none'> {
+    if (!onlyIfCached && maxAge === undefined) return noCache ? 'new' : 'any'
+    const stored = noCache ? undefined : ((await options.cache.get(key)) as StoredResponse | undefined)
+    const age = stored === undefined ? Number.POSITIVE_INFINITY : internals.now() - stored.createdAt
+    if (age <= (maxAge ?? Number.POSITIVE_INFINITY) * 1000 && stored !== undefined) return 'any'
+    if (onlyIfCached) return 'none'
+    return noCache || stored !== undefined ? 'new' : 'any'
+  }
+
+  async function askFor<A extends Execution>(
+    question: Question<A>,
+    plan: Plan,
+    admitted: Admitted,
+    forced: boolean,
+  ): Promise<Answer> {
+    const { id, key, scope } = admitted
+    const why = forced ? 'request' : 'miss'
+    let hit = false
+    const run = createRun(question, plan, admitted, why)
+    const onHit = () => {
+      hit = true
     }
+    const order = { id, key, policy, forced, tags: run.tags, onHit }
+    const asked = internals.ask(order, run.load, run.leaving?.signal)
+    let shared: unknown
+    try {
+      shared = await (run.leaving === undefined ? asked : Promise.race([asked, run.begun]))
+    } catch (error) {
+      if (run.made !== undefined || isShareable(error)) throw error
+      return forwarded(question, why) // another caller's error: it may speak of the rights of that one
+    }
+    asked.catch(() => undefined) // after the beginning its reader is told by the parts
     // Who ran it gets its own, with what is for its own request only.
-    if (own !== undefined) return own
-    // An error may speak of the rights of who ran it.
-    return mayShare(result) ? copyOf(result) : execute(args)
+    if (run.made !== undefined) return run.made
+    if (shared === UNSHARED) return forwarded(question, why)
+    const response = shared as StoredResponse
+    const left = response.createdAt + response.ttl - internals.now()
+    const stored = response.ttl > 0
+    const result = withSaid(
+      servedResult(response),
+      hit ? { hit } : stored ? { hit, didCache: stored, ttl: response.ttl } : { hit, didCache: stored },
+    )
+    const outcome: CacheOutcome = hit
+      ? { type: 'hit', ttl: left }
+      : { type: 'forwarded', why, collapsed: true, ...(stored ? { ttl: left } : {}) }
+    return { result, outcome, scope, response: response.failed ? undefined : response }
+  }
+
+  /** One execution, whose response is for all who ask. */
+  function createRun<A extends Execution>(question: Question<A>, plan: Plan, { id, scope }: Admitted, why: Why) {
+    const { args, execute } = question
+    const leaving = plan.incremental ? new AbortController() : undefined
+    let made: Answer | undefined
+    let tags: readonly string[] = []
+    let begin!: () => void
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+
+    function conclude(given: ExecutionResult): unknown {
+      const verdict = judge(given, { id, plan, scope, context: args.contextValue, ttl, now: internals.now() })
+      const { own, response, lasting } = verdict
+      tags = verdict.tags
+      if (lasting) admission.refuse(id)
+      const kept = response === undefined || response.ttl <= 0 ? undefined : response
+      made ??= {
+        result: withSaid(
+          kept === undefined || own.extensions?.http !== undefined ? own : servedResult(kept, own),
+          kept === undefined ? { hit: false, didCache: false } : { hit: false, didCache: true, ttl: kept.ttl },
+        ),
+        outcome: { type: 'forwarded', why, ...(kept === undefined ? {} : { stored: true, ttl: kept.ttl }) },
+        scope,
+        response: kept,
+      }
+      return response ?? UNSHARED
+    }
+
+    async function load({ signal }: LoadContext): Promise<unknown> {
+      const given = await execute({ ...args, document: plan.document })
+      if (isWholeResult(given)) return conclude(given)
+      made = { result: given, outcome: { type: 'forwarded', why }, scope }
+      if (!isIncremental(given)) return UNSHARED
+      const { parts, whole } = relay({
+        source: given,
+        change: withoutAdditionsIn as (part: Payload) => Payload,
+        left: () => leaving?.abort(),
+        signal,
+      })
+      made = { ...made, result: parts }
+      begin()
+      return conclude(await whole)
+    }
+
+    return {
+      load,
+      begun,
+      leaving,
+      tags: () => tags,
+      get made() {
+        return made
+      },
+    }
+  }
+
+  function isEnabled({ enabled }: Question): boolean {
+    try {
+      return enabled()
+    } catch (error) {
+      internals.events.emit({ type: 'bypass', what: 'a request', reason: `enabled failed: ${messageOf(error)}` })
+      return false
+    }
+  }
+
+  return async (question) => {
+    const { schema, document, operationName } = question.args
+    if (!isEnabled(question as unknown as Question)) return forwarded(question, 'bypass', 'disabled')
+    const plan = plans.of(schema, document, operationName)
+    if (plan?.operation.operation === 'query') return query(question, plan)
+    if (plan !== undefined && settings.invalidateViaMutation) {
+      const result = await mutate(question.args, question.execute, plan)
+      return { result, outcome: { type: 'forwarded', why: 'method' } }
+    }
+    const isQuery = getOperationAST(document, operationName)?.operation === 'query'
+    return forwarded(question, isQuery ? 'bypass' : 'method')
   }
 }
 
-function mayShare(result: unknown): result is ExecutionResult {
-  return isWholeResult(result) && (result.errors ?? []).every(isShareable)
+type Why = 'miss' | 'request' | 'bypass' | 'method'
+
+async function forwarded<A extends Execution>(
+  { args, execute }: Question<A>,
+  why: Why,
+  detail?: string,
+): Promise<Answer> {
+  return {
+    result: await execute(args),
+    outcome: { type: 'forwarded', why, ...(detail === undefined ? {} : { detail }) },
+  }
 }
 
-function keyOf(
-  internals: Internals,
-  args: ExecutionArgs,
-  scope: (operation: OperationDefinitionNode) => Scope,
-): { readonly id: string; readonly key: readonly unknown[] } | undefined {
-  const operation = cacheableOperation(args)
-  if (operation === undefined) return undefined
-  const what = `query ${operation.name?.value ?? '(anonymous)'}`
-  const whose = scopeOf(internals, what, () => scope(operation))
-  if (whose === undefined) return undefined
-  const key = operationKey(args, whose)
-  const id = internals.idOf(what, key)
-  return id === undefined ? undefined : { id, key }
-}
+const POLICY = {
+  ttl: (response: StoredResponse) => response.ttl,
+  shouldCache: (response: unknown) => response !== UNSHARED,
+  codec: responseCodec,
+} as unknown as Parameters<Internals['policy']>[0] & Partial<Policy>

@@ -1,12 +1,17 @@
 import { buildSchema, parse } from 'graphql'
 import { describe, expect, it } from 'vitest'
-import { copyOf, operationKey } from '../../../src/adapters/graphql/operation.ts'
-import { keyId } from '../../../src/core/key.ts'
+import { documentDigest, schemaDigest } from '../../../src/adapters/graphql/digests.ts'
+import { copyOf } from '../../../src/adapters/graphql/results.ts'
 
-const document = parse('{ report }')
-const idOf = (sdl: string) => keyId(operationKey({ schema: buildSchema(sdl), document }, null))
+const idOf = (sdl: string) => schemaDigest(buildSchema(sdl))
 
 describe('the key of an operation', () => {
+  it('does not depend on white space, comments or the order of definitions', () => {
+    const digest = documentDigest(parse('query A { ...F } fragment F on Query { report }'))
+    expect(documentDigest(parse('# of reports\nfragment F on Query { report }\n\nquery A {\n  ...F\n}'))).toBe(digest)
+    expect(documentDigest(parse('query A { ...F } fragment F on Query { other: report }'))).not.toBe(digest)
+  })
+
   it('has the schema in it: what two schemas answer to one document is not the same', () => {
     expect(idOf('type Query { report: String }')).not.toBe(idOf('type Query { report: String secret: String }'))
   })

@@ -33,15 +33,15 @@ describe.each([
     expect(() => make(bad)).toThrow(message)
   })
 
-  test.each([0, -1, Number.NaN, '60', null])('ttl %o is refused with its bounds', (ttl) => {
-    expect(() => make({ cache, session, ttl })).toThrow(/^ttl must be greater than 0 \(ms\), Infinity/)
+  test.each([-1, Number.NaN, '60', null])('ttl %o is refused with its bounds', (ttl) => {
+    expect(() => make({ cache, session, ttl })).toThrow(/^ttl must be at least 0 \(ms; 0 is never\), or Infinity/)
   })
 
   test('an option it does not know is refused: a misspelt one would be ignored in silence', () => {
     expect(() => make({ cache, session, tll: 5 })).toThrow(/has no option "tll"/)
   })
 
-  test.each([undefined, 1, Number.POSITIVE_INFINITY])('ttl %o is fine', (ttl) => {
+  test.each([undefined, 0, 1, Number.POSITIVE_INFINITY])('ttl %o is fine', (ttl) => {
     expect(make({ cache, session, ttl })).toHaveProperty('onExecute')
     expect(make({ cache: withTtl, session, ttl })).toHaveProperty('onExecute')
   })

@@ -1,0 +1,91 @@
+import type { ConstDirectiveNode, GraphQLFieldConfig, GraphQLNamedType, GraphQLResolveInfo } from 'graphql'
+
+/** Whose data a part of a response is: that of everybody, or of the session that asked. */
+export type CacheScope = 'PUBLIC' | 'PRIVATE'
+
+/** What is said of a field or of the objects of a type; in schemas, as in HTTP, in seconds. */
+export interface CacheHint {
+  /** s, 0 or more: 0 is never. */
+  readonly maxAge?: number | undefined
+  readonly scope?: CacheScope | undefined
+  /** Only with `requirePolicy`, in place of `maxAge`: the field is as fresh as what it is in. */
+  readonly inheritMaxAge?: boolean | undefined
+}
+
+/**
+ * The type definitions of `@cacheControl`, as Apollo Server has them. Code-first schemas say the same in the `extensions`
+ * of a field or type: `{ cacheControl: { maxAge: 60 } }`.
+ */
+export const cacheControlTypeDefs = /* GraphQL */ `
+  enum CacheControlScope {
+    PUBLIC
+    PRIVATE
+  }
+
+  directive @cacheControl(
+    maxAge: Int
+    scope: CacheControlScope
+    inheritMaxAge: Boolean
+  ) on FIELD_DEFINITION | OBJECT | INTERFACE | UNION
+`
+
+/** Hints that resolvers gave, by context of the execution and path of the field. */
+const given = new WeakMap<object, Map<string, CacheHint>>()
+
+/**
+ * Says in a resolver how long, or for whom, this field's value may be cached: in place of what the schema says of the field.
+ * `maxAge` in seconds.
+ *
+ * @param context what the resolver got as its context: an object
+ * @throws TypeError or RangeError for what is no hint
+ */
+export function setCacheHint(context: object, info: Pick<GraphQLResolveInfo, 'path'>, hint: CacheHint): void {
+  checkHint(hint, 'setCacheHint')
+  const hints = given.get(context) ?? new Map<string, CacheHint>()
+  given.set(context, hints)
+  const path = pathOf(info.path)
+  hints.set(path, { ...hints.get(path), ...hint })
+}
+
+/** The hints of an execution that has ended, by path: response keys and indexes, each after a dot. */
+export function takeHints(context: unknown): ReadonlyMap<string, CacheHint> | undefined {
+  if (typeof context !== 'object' || context === null) return undefined
+  const hints = given.get(context)
+  if (hints !== undefined) given.delete(context)
+  return hints
+}
+
+/** What the schema says of a field or type; `coordinate` is for messages. @throws TypeError or RangeError for bad arguments */
+export function hintOf(
+  { astNode, extensions }: Pick<GraphQLNamedType | GraphQLFieldConfig<unknown, unknown>, 'astNode' | 'extensions'>,
+  extensionNodes: readonly { readonly directives?: readonly ConstDirectiveNode[] | undefined }[],
+  coordinate: string,
+): CacheHint {
+  const hint: Record<string, unknown> = { ...(extensions as { cacheControl?: object } | undefined)?.cacheControl }
+  for (const node of [astNode, ...extensionNodes]) {
+    const directive = node?.directives?.find(({ name }) => name.value === 'cacheControl')
+    for (const { name, value } of directive?.arguments ?? []) {
+      if ('value' in value) hint[name.value] = value.kind === 'IntValue' ? Number(value.value) : value.value
+    }
+  }
+  checkHint(hint, `@cacheControl of ${coordinate}`)
+  return hint
+}
+
+function checkHint(hint: CacheHint, what: string): void {
+  const { maxAge, scope, inheritMaxAge } = hint
+  if (maxAge !== undefined && maxAge !== null && !(typeof maxAge === 'number' && maxAge >= 0)) {
+    throw new RangeError(`${what}: maxAge must be at least 0 (s), got ${String(maxAge)}`)
+  }
+  if (scope !== undefined && scope !== null && scope !== 'PUBLIC' && scope !== 'PRIVATE') {
+    throw new TypeError(`${what}: scope must be PUBLIC or PRIVATE, got ${String(scope)}`)
+  }
+  if (inheritMaxAge === true && typeof maxAge === 'number') {
+    throw new TypeError(`${what}: inheritMaxAge is in place of maxAge, not beside it`)
+  }
+}
+
+function pathOf(path: GraphQLResolveInfo['path']): string {
+  const { prev, key } = path
+  return prev === undefined ? `.${key}` : `${pathOf(prev)}.${key}`
+}

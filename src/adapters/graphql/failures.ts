@@ -1,0 +1,46 @@
+import { type ExecutionResult, GraphQLError } from 'graphql'
+
+/** An error of a result, as it is told to other requests. */
+interface Told {
+  readonly message: string
+  readonly path?: readonly (string | number)[] | undefined
+  readonly extensions?: Record<string, unknown> | undefined
+  /** It was thrown as something else than a GraphQLError: whoever masks errors masks it. */
+  readonly unexpected: boolean
+}
+
+/** Whether each error of the result, and what it was thrown as, may be told to others. */
+export function mayBeTold({ errors = [] }: ExecutionResult, shareError: (error: unknown) => boolean): boolean {
+  return errors.every((error) => shareError(error) && (!error.originalError || shareError(error.originalError)))
+}
+
+/**
+ * The text of a result with errors. It is not what clients see: who is told of it may mask errors, and so gets back errors
+ * that can be told apart.
+ */
+export function failureText(data: unknown, errors: readonly GraphQLError[], extensions: object | undefined): string {
+  const told = errors.map((error): Told => {
+    const { message, path, extensions, originalError } = error
+    return { message, path, extensions, unexpected: originalError !== undefined && !isExpected(originalError) }
+  })
+  return JSON.stringify({ data, errors: told, extensions })
+}
+
+/** The result that was written. Without locations: the document of another request may have them elsewhere. */
+export function failureOf(text: string): ExecutionResult {
+  const { data, errors, extensions } = JSON.parse(text) as {
+    data: Record<string, unknown>
+    errors: Told[]
+    extensions?: Record<string, unknown>
+  }
+  const revived = errors.map(({ message, path, extensions, unexpected }) => {
+    const originalError = unexpected ? new Error(message) : undefined
+    return new GraphQLError(message, { path, extensions, originalError })
+  })
+  return { data, errors: revived, ...(extensions === undefined ? {} : { extensions }) }
+}
+
+function isExpected(error: unknown): boolean {
+  if (!(error instanceof GraphQLError)) return (error as Error | undefined)?.name === 'GraphQLError'
+  return error.originalError === undefined || isExpected(error.originalError)
+}

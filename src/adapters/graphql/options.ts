@@ -1,0 +1,165 @@
+import type { DocumentNode, ExecutionResult, GraphQLSchema } from 'graphql'
+import type { Cache } from '../../core/cache.ts'
+import { known } from '../../core/options.ts'
+import type { CacheScope } from './cacheControl.ts'
+import type { RuleOptions } from './rules.ts'
+
+/** What an executor is given; the part of graphql-js' arguments that responses depend on. */
+export interface Execution {
+  readonly schema: GraphQLSchema
+  readonly document: DocumentNode
+  readonly contextValue?: unknown
+  readonly operationName?: string | null | undefined
+  readonly variableValues?: { readonly [variable: string]: unknown } | null | undefined
+}
+
+/** What all plugins for whole responses are told; names and meanings are those of @envelop/response-cache. */
+export interface ResponseCacheOptions<C = Record<string, unknown>> {
+  readonly cache: Cache
+  /** ms that a response is kept of which nothing else is said; 0 for never. Default: that of the cache, else 60,000. */
+  readonly ttl?: number | undefined
+  /**
+   * ms for responses that have the field (`Query.rates`) in their document, or an object of the type (`Rate`) in their
+   * result: the least of all counts, in place of `ttl`. 0 is never. `Query.__schema` and `Query.__type` are 0 unless said.
+   */
+  readonly ttlPerSchemaCoordinate?: Readonly<Record<string, number | undefined>> | undefined
+  /** As `ttlPerSchemaCoordinate`, for types. */
+  readonly ttlPerType?: Readonly<Record<string, number | undefined>> | undefined
+  /** What is `PRIVATE` is kept only for a session: with `session: null` such a response is neither stored nor shared. */
+  readonly scopePerSchemaCoordinate?: Readonly<Record<string, CacheScope | undefined>> | undefined
+  /** Responses with an object of one of these types are not cached. */
+  readonly ignoredTypes?: readonly string[] | undefined
+  /** Names of fields that identify an object; the first that a type has counts. Default: `['id']`. */
+  readonly idFields?: readonly string[] | undefined
+  /** Whether what a mutation returns invalidates the responses that have it. Default: `true`. */
+  readonly invalidateViaMutation?: boolean | undefined
+  /** When that could not be confirmed in time: answer, and try again until it is (`'retry'`), or an error too (`'throw'`). Default: `'retry'`. */
+  readonly onInvalidateError?: 'retry' | 'throw' | undefined
+  /** As Apollo Server has it: what `@cacheControl` says nothing of is not cached. Default: `false`. */
+  readonly requirePolicy?: boolean | undefined
+  /** In place of the document, operation name and variables; schema and session are always part of the key besides. */
+  readonly buildResponseCacheKey?: BuildResponseCacheKey<C> | undefined
+  /** The text of the document for the key. Default: as graphql-js prints it. */
+  readonly getDocumentString?: ((execution: Execution) => string) | undefined
+  /** Whether a result may be stored, besides all else. A result with errors is stored only where this is given, and says so. */
+  readonly shouldCacheResult?:
+    | ((params: { readonly cacheKey: string; readonly result: ExecutionResult }) => boolean)
+    | undefined
+  /** ms in place of what was computed; 0 is never. */
+  readonly onTtl?: ((params: { readonly ttl: number; readonly context: C }) => number) | undefined
+  /** `extensions.responseCache` on results. Default: whether `NODE_ENV` is `development`. */
+  readonly includeExtensionMetadata?: boolean | undefined
+}
+
+export type BuildResponseCacheKey<C> = (params: {
+  readonly documentString: string
+  readonly variableValues: Execution['variableValues']
+  readonly operationName: string | null | undefined
+  readonly sessionId: string | null
+  readonly context: C
+}) => string | Promise<string>
+
+/** The options, checked and complete. */
+export type ResponseCacheSettings = Required<
+  Pick<ResponseCacheOptions, 'invalidateViaMutation' | 'onInvalidateError' | 'includeExtensionMetadata'>
+> &
+  Pick<ResponseCacheOptions, 'ttl' | 'buildResponseCacheKey' | 'getDocumentString' | 'shouldCacheResult' | 'onTtl'> & {
+    readonly rules: RuleOptions
+  }
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof ResponseCacheOptions>([
+  'cache',
+  'ttl',
+  'ttlPerSchemaCoordinate',
+  'ttlPerType',
+  'scopePerSchemaCoordinate',
+  'ignoredTypes',
+  'idFields',
+  'invalidateViaMutation',
+  'onInvalidateError',
+  'requirePolicy',
+  'buildResponseCacheKey',
+  'getDocumentString',
+  'shouldCacheResult',
+  'onTtl',
+  'includeExtensionMetadata',
+])
+
+/**
+ * @param own names of options of the plugin's own
+ * @throws TypeError or RangeError that names the option, its bound and what was given
+ */
+export function responseCacheSettings(
+  options: ResponseCacheOptions<never>,
+  own: readonly string[],
+): ResponseCacheSettings {
+  if (typeof (options as { session?: unknown } | undefined)?.session !== 'function') {
+    throw new TypeError(
+      'useAtomCache needs session: a function that returns whose data a response is, or null for the same for everybody',
+    )
+  }
+  known('useAtomCache', options, new Set(own), OPTIONS)
+  const {
+    ttlPerSchemaCoordinate = {},
+    ttlPerType = {},
+    scopePerSchemaCoordinate = {},
+    ignoredTypes = [],
+    idFields = ['id'],
+    invalidateViaMutation = true,
+    onInvalidateError = 'retry',
+    requirePolicy = false,
+    includeExtensionMetadata = process.env.NODE_ENV === 'development',
+  } = options
+  const ttls = { 'Query.__schema': 0, 'Query.__type': 0, ...ttlPerType, ...ttlPerSchemaCoordinate }
+  for (const [coordinate, ttl] of Object.entries(ttls)) {
+    if (ttl !== undefined && !(typeof ttl === 'number' && ttl >= 0)) {
+      throw new RangeError(`ttlPerSchemaCoordinate: ${coordinate} must be at least 0 (ms), got ${String(ttl)}`)
+    }
+  }
+  for (const [coordinate, scope] of Object.entries(scopePerSchemaCoordinate)) {
+    if (scope !== undefined && scope !== 'PUBLIC' && scope !== 'PRIVATE') {
+      throw new TypeError(`scopePerSchemaCoordinate: ${coordinate} must be PUBLIC or PRIVATE, got ${String(scope)}`)
+    }
+  }
+  if (options.ttl !== undefined && !(typeof options.ttl === 'number' && options.ttl >= 0)) {
+    throw new RangeError(`ttl must be at least 0 (ms; 0 is never), or Infinity, got ${String(options.ttl)}`)
+  }
+  list('ignoredTypes', ignoredTypes)
+  list('idFields', idFields)
+  flag('invalidateViaMutation', invalidateViaMutation)
+  flag('requirePolicy', requirePolicy)
+  flag('includeExtensionMetadata', includeExtensionMetadata)
+  if (onInvalidateError !== 'retry' && onInvalidateError !== 'throw') {
+    throw new TypeError(`onInvalidateError must be 'retry' or 'throw', got ${String(onInvalidateError)}`)
+  }
+  const { buildResponseCacheKey, getDocumentString, shouldCacheResult, onTtl, ttl } = options as ResponseCacheOptions
+  for (const [name, given] of Object.entries({ buildResponseCacheKey, getDocumentString, shouldCacheResult, onTtl })) {
+    if (given !== undefined && typeof given !== 'function') throw new TypeError(`${name} must be a function`)
+  }
+  return {
+    ttl,
+    invalidateViaMutation,
+    onInvalidateError,
+    includeExtensionMetadata,
+    buildResponseCacheKey,
+    getDocumentString,
+    shouldCacheResult,
+    onTtl,
+    rules: {
+      ttlPerSchemaCoordinate: ttls,
+      scopePerSchemaCoordinate,
+      ignoredTypes: new Set(ignoredTypes),
+      idFields: [...idFields],
+      requirePolicy,
+    },
+  }
+}
+
+function list(name: string, given: unknown): void {
+  if (Array.isArray(given) && given.every((one) => typeof one === 'string')) return
+  throw new TypeError(`${name} must be a list of names`)
+}
+
+function flag(name: string, given: unknown): void {
+  if (typeof given !== 'boolean') throw new TypeError(`${name} must be a boolean, got ${String(given)}`)
+}

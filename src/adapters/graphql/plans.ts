@@ -1,0 +1,121 @@
+import {
+  type DocumentNode,
+  type GraphQLSchema,
+  getOperationAST,
+  Kind,
+  type OperationDefinitionNode,
+  TypeInfo,
+  visit,
+  visitWithTypeInfo,
+} from 'graphql'
+import { LRUCache } from 'lru-cache'
+import { usesOurNames, withAdditions } from './additions.ts'
+import { documentDigest, schemaDigest } from './digests.ts'
+import { least, type RuleOptions, type Rules, rulesOf } from './rules.ts'
+import { type Shape, shapeOf } from './shapes.ts'
+
+/** How one operation is run, and its response read. */
+export interface Plan {
+  readonly operation: OperationDefinitionNode
+  /** With what tells the entities of a response. */
+  readonly document: DocumentNode
+  readonly shape: Shape
+  /** ms: the least that the options say of any field in the document. */
+  readonly ttl: number | undefined
+  /** Whether it may be delivered in parts. */
+  readonly incremental: boolean
+  /** Of schema and document; the second is that of what was asked, without additions, white space, comments. */
+  readonly digests: readonly [schema: string, document: string]
+}
+
+/** The plans of the operations that are asked for. */
+export interface Plans {
+  /** `undefined` for what can't be run, has no shape, or has aliases like those of the additions. */
+  of(schema: GraphQLSchema, document: DocumentNode, operationName: string | null | undefined): Plan | undefined
+}
+
+/** What is known of one schema. */
+interface Known {
+  readonly rules: Rules
+  /** Servers that keep parsed documents find theirs here. */
+  readonly byDocument: WeakMap<DocumentNode, Map<string, Plan>>
+  /** Others parse them for each request. */
+  readonly byDigest: LRUCache<string, Plan>
+}
+
+/** So many operations of one schema are remembered whose documents nobody keeps. */
+const MAX_PLANS = 1000
+
+export function createPlans(options: RuleOptions): Plans {
+  const schemas = new WeakMap<GraphQLSchema, Known>()
+
+  function knownOf(schema: GraphQLSchema): Known {
+    let known = schemas.get(schema)
+    if (known === undefined) {
+      known = { rules: rulesOf(schema, options), byDocument: new WeakMap(), byDigest: new LRUCache({ max: MAX_PLANS }) }
+      schemas.set(schema, known)
+    }
+    return known
+  }
+
+  return {
+    of(schema, document, operationName) {
+      const { rules, byDocument, byDigest } = knownOf(schema)
+      const name = operationName ?? ''
+      const kept = byDocument.get(document)?.get(name)
+      if (kept !== undefined) return kept
+      const operation = getOperationAST(document, operationName)
+      if (!operation || operation.operation === 'subscription') return undefined
+      // A name may be any text that a client sends: that of the operation is one of the document.
+      const key = `${documentDigest(document)} ${operation.name?.value ?? ''}`
+      const plan = byDigest.get(key) ?? planOf(schema, document, operation, rules)
+      if (plan === undefined) return undefined
+      byDigest.set(key, plan)
+      const plans = byDocument.get(document) ?? new Map<string, Plan>()
+      byDocument.set(document, plans.set(name, plan))
+      return plan
+    },
+  }
+}
+
+function planOf(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  rules: Rules,
+): Plan | undefined {
+  if (usesOurNames(document)) return undefined
+  const complete = withAdditions(document, schema, rules)
+  const same = complete.definitions[document.definitions.indexOf(operation)]
+  if (same?.kind !== Kind.OPERATION_DEFINITION) return undefined
+  const shape = shapeOf(schema, complete, same, rules)
+  if (shape === undefined) return undefined
+  const digests = [schemaDigest(schema), documentDigest(document)] as const
+  const incremental = isDeferred(document)
+  return { operation, document: complete, shape, ttl: leastTtlIn(document, schema, rules), incremental, digests }
+}
+
+function leastTtlIn(document: DocumentNode, schema: GraphQLSchema, rules: Rules): number | undefined {
+  const types = new TypeInfo(schema)
+  let ttl: number | undefined
+  visit(
+    document,
+    visitWithTypeInfo(types, {
+      Field({ name }) {
+        const type = types.getParentType()
+        if (type) ttl = least(ttl, rules.field(type.name, name.value)?.fixed.ttl)
+      },
+    }),
+  )
+  return ttl
+}
+
+function isDeferred(document: DocumentNode): boolean {
+  let deferred = false
+  visit(document, {
+    Directive({ name }) {
+      if (name.value === 'defer' || name.value === 'stream') deferred = true
+    },
+  })
+  return deferred
+}

@@ -1,0 +1,141 @@
+import {
+  type DocumentNode,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLCompositeType,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+  getNamedType,
+  isAbstractType,
+  isCompositeType,
+  isObjectType,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionSetNode,
+} from 'graphql'
+import { isAdded } from './additions.ts'
+import type { FieldRule, Rules, TypeRule } from './rules.ts'
+
+/** What an object of one type looks like at one place of a response. */
+export interface Shape {
+  readonly typeName: string
+  readonly type: TypeRule
+  /** One of the query itself: no entity. */
+  readonly root: boolean
+  readonly parts: readonly Part[]
+  /** The response keys under which its id may stand. */
+  readonly idKeys: readonly string[]
+  /** Whether it has what the client did not ask for. */
+  readonly added: boolean
+}
+
+/** What may stand under a response key. */
+export interface Part {
+  readonly key: string
+  readonly rule: FieldRule
+  /** Of a field that returns objects. */
+  readonly selection: Selection | undefined
+}
+
+/** What is selected of the objects that a field returns. */
+export interface Selection {
+  /** The type of all of them, unless it is an abstract one. */
+  readonly typeName: string | undefined
+  /** `undefined` for a type that can't be here. */
+  shapeOf(typeName: string): Shape | undefined
+}
+
+/** The shape of a whole response to the operation. Those of its parts are made when they are first met. */
+export function shapeOf(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  rules: Rules,
+): Shape | undefined {
+  const root = schema.getRootType?.(operation.operation) ?? undefined
+  if (!isObjectType(root)) return undefined
+  const fragments = new Map<string, FragmentDefinitionNode>()
+  for (const definition of document.definitions) {
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
+  }
+
+  function shape(type: GraphQLObjectType, sets: readonly SelectionSetNode[], isRoot: boolean): Shape {
+    const collected = new Map<string, FieldNode[]>()
+    for (const set of sets) collect(type, set, collected, new Set())
+    const rule = rules.type(type.name)
+    const parts: Part[] = []
+    const idKeys: string[] = []
+    let added = false
+    for (const [key, nodes] of collected) {
+      const name = (nodes[0] as FieldNode).name.value
+      if (name === rule.idField) idKeys.push(key)
+      if (isAdded(key)) {
+        added = true
+        continue
+      }
+      const fieldRule = rules.field(type.name, name)
+      if (fieldRule === undefined) continue
+      const returned = name.startsWith('__') ? undefined : type.getFields()[name]?.type
+      const named = returned === undefined ? undefined : getNamedType(returned)
+      const below = nodes.flatMap(({ selectionSet }) => selectionSet ?? [])
+      parts.push({ key, rule: fieldRule, selection: isCompositeType(named) ? selection(named, below) : undefined })
+    }
+    return { typeName: type.name, type: rule, root: isRoot, parts, idKeys, added }
+  }
+
+  function selection(type: GraphQLCompositeType, sets: readonly SelectionSetNode[]): Selection {
+    const shapes = new Map<string, Shape>()
+    return {
+      typeName: isAbstractType(type) ? undefined : type.name,
+      shapeOf(typeName) {
+        const known = shapes.get(typeName)
+        if (known !== undefined) return known
+        const own = schema.getType(typeName)
+        if (!isObjectType(own)) return undefined
+        const made = shape(own, sets, false)
+        shapes.set(typeName, made)
+        return made
+      },
+    }
+  }
+
+  /** As the executor does it, but that it leaves out nothing: what is skipped or deferred is just not there. */
+  function collect(
+    type: GraphQLObjectType,
+    set: SelectionSetNode,
+    into: Map<string, FieldNode[]>,
+    visited: Set<string>,
+  ): void {
+    for (const node of set.selections) {
+      if (node.kind === Kind.FIELD) {
+        const key = (node.alias ?? node.name).value
+        const nodes = into.get(key)
+        if (nodes === undefined) into.set(key, [node])
+        else nodes.push(node)
+        continue
+      }
+      let fragment: { readonly typeCondition?: { readonly name: { readonly value: string } } | undefined } | undefined
+      let inside: SelectionSetNode | undefined
+      if (node.kind === Kind.INLINE_FRAGMENT) {
+        fragment = node
+        inside = node.selectionSet
+      } else {
+        if (visited.has(node.name.value)) continue
+        visited.add(node.name.value)
+        const named = fragments.get(node.name.value)
+        fragment = named
+        inside = named?.selectionSet
+      }
+      if (inside !== undefined && applies(fragment?.typeCondition?.name.value, type))
+        collect(type, inside, into, visited)
+    }
+  }
+
+  function applies(condition: string | undefined, type: GraphQLObjectType): boolean {
+    if (condition === undefined || condition === type.name) return true
+    const other = schema.getType(condition)
+    return isAbstractType(other) && schema.isSubType(other, type)
+  }
+
+  return shape(root, [operation.selectionSet], true)
+}
