@@ -245,6 +245,13 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
   return expose(cache, {
     events: instance.events,
     now: instance.session.now,
+    async peek(id) {
+      if (instance.closed || !calls.enabled(id)) return undefined
+      const { found } = await calls.look(id)
+      if (found === 'fault' || found.type !== 'value') return undefined
+      instance.events.emit({ type: 'hit', key: id })
+      return found.value
+    },
     policy: policyOf,
     ask: calls.ask,
     invalidate: ({ keys = [], tags = [] }) =>

@@ -9,6 +9,8 @@ export interface Internals extends Pick<Calls, 'ask'> {
   readonly events: Events
   /** ms since the epoch, by the store's clock. */
   now(): number
+  /** What is stored at the id; `undefined` for nothing, of which nothing is told: who asks so asks again in another way. */
+  peek(id: string): Promise<unknown>
   /** Checks and completes call options. */
   policy(options: CallOptions<never>): Policy
   /**

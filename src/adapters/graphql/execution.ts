@@ -26,6 +26,8 @@ export interface Question<A extends Execution = Execution> {
   enabled(): boolean
   /** Whose data the answer is. */
   scope(operation: OperationDefinitionNode): Scope
+  /** Told how it is run, where its answer may come from the cache. */
+  planned?(plan: Plan): void
   /** What the request says about caches; `undefined` for nothing, or where nobody listens. */
   readonly directives?: RequestDirectives | undefined
 }
@@ -69,6 +71,7 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
     if (directives?.noStore) return forwarded(question, 'request')
     const admitted = await admission.of(plan, args, question.scope)
     if (typeof admitted === 'string') return forwarded(question, 'bypass', admitted)
+    question.planned?.(plan)
     const fresh = directives === undefined ? 'any' : await freshness(admitted, directives)
     if (fresh === 'none') return { result: undefined, outcome: { type: 'forwarded', why: 'request' } }
     return askFor(question, plan, admitted, fresh === 'new')

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { print } from 'graphql'
 import type { Execution, ResponseCacheSettings } from './options.ts'
 import type { Plan } from './plans.ts'
 
@@ -11,25 +12,35 @@ export function keyOf(
     buildResponseCacheKey,
     getDocumentString,
   }: Pick<ResponseCacheSettings, 'buildResponseCacheKey' | 'getDocumentString'>,
-  { digests: [schema, document], operation }: Pick<Plan, 'digests' | 'operation'>,
+  { digests, operation }: Pick<Plan, 'digests' | 'operation'>,
   args: Execution,
   scope: string | null,
 ): readonly unknown[] | Promise<readonly unknown[]> {
   const operationName = operation.name?.value ?? null
   const { variableValues } = args
   if (buildResponseCacheKey === undefined) {
-    const digest = getDocumentString === undefined ? document : digestOf(getDocumentString(args))
-    return ['graphql', schema, digest, operationName, variableValues ?? {}, scope]
+    const document = getDocumentString === undefined ? digests[1] : digestOf(getDocumentString(args))
+    return operationKey([digests[0], document], operationName, variableValues, scope)
   }
   const built = buildResponseCacheKey({
-    documentString: getDocumentString === undefined ? document : getDocumentString(args),
+    documentString: getDocumentString === undefined ? print(args.document) : getDocumentString(args),
     variableValues,
     operationName: args.operationName,
     sessionId: scope,
     context: args.contextValue as Record<string, unknown>,
   })
-  const keyed = (own: string) => ['graphql', schema, 'own', own, scope]
+  const keyed = (own: string) => ['graphql', digests[0], 'own', own, scope]
   return typeof built === 'string' ? keyed(built) : built.then(keyed)
+}
+
+/** The key where no option says another. */
+export function operationKey(
+  [schema, document]: Plan['digests'],
+  operationName: string | null,
+  variables: Execution['variableValues'],
+  scope: string | null,
+): readonly unknown[] {
+  return ['graphql', schema, document, operationName, variables ?? {}, scope]
 }
 
 function digestOf(text: string): string {

@@ -43,6 +43,12 @@ export function servedResult(stored: StoredResponse, own?: ExecutionResult): Exe
   return Object.defineProperty(result, 'stringify', { value: stringify })
 }
 
+/** Says that the result is written as it is stored. */
+export function unchangedResult<T extends object>(result: T): T {
+  unchanged.add(result)
+  return result
+}
+
 /** Whether the result was written as it is stored. */
 export function isUnchanged(result: unknown): boolean {
   return typeof result === 'object' && result !== null && unchanged.has(result)

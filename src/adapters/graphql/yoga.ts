@@ -2,11 +2,15 @@ import { type ExecutionArgs, GraphQLError, type OperationDefinitionNode } from '
 import type { Plugin, YogaInitialContext } from 'graphql-yoga'
 import { internalsOf } from '../../core/internals.ts'
 import type { Scope } from '../../core/scope.ts'
-import { answering } from './execution.ts'
+import { createEarly, type Early, type EarlyOptions, isParams } from './early.ts'
+import { hasSmallJson, mediaTypeFor, paramsOfUrl } from './earlyRequests.ts'
+import { type Answer, answering } from './execution.ts'
 import type { ResponseCacheOptions } from './options.ts'
-import { type HttpAnswers, type HttpOptions, responseHeaders } from './responseHeaders.ts'
+import { type HttpAnswers, type HttpOptions, type ResponseHeaders, responseHeaders } from './responseHeaders.ts'
+import { unchangedResult } from './served.ts'
 
 export { type CacheHint, type CacheScope, cacheControlTypeDefs, setCacheHint } from './cacheControl.ts'
+export type { EarlyOptions } from './early.ts'
 export type { ResponseCacheMetadata } from './metadata.ts'
 export type { BuildResponseCacheKey, Execution, ResponseCacheOptions } from './options.ts'
 export type { HttpOptions } from './responseHeaders.ts'
@@ -21,6 +25,11 @@ export interface YogaCacheOptions<C = Record<string, unknown>> extends ResponseC
   readonly enabled?: ((request: Request, context: C & YogaInitialContext) => boolean) | undefined
   /** What HTTP caches are told, and what clients may say. */
   readonly http?: HttpOptions | undefined
+  /**
+   * Answers hits before the request is parsed: no plugin behind this one is asked, nor `session`; what the answer depends
+   * on besides the operation must be said by `early.session`. Plugins that refuse requests belong in front. Default: no.
+   */
+  readonly early?: EarlyOptions | undefined
 }
 
 /**
@@ -30,7 +39,7 @@ export interface YogaCacheOptions<C = Record<string, unknown>> extends ResponseC
  * @throws TypeError or RangeError for bad options
  */
 export function useAtomCache<C extends object = Record<string, unknown>>(options: YogaCacheOptions<C>): Plugin {
-  const answer = answering(options, ['session', 'enabled', 'http'])
+  const answer = answering(options, ['session', 'enabled', 'http', 'early'])
   const { session, enabled = () => true, http = {} } = options
   const headers = responseHeaders(http, internalsOf(options.cache).now)
   const requests = new WeakMap<Request, HttpAnswers & { enabled?: boolean }>()
@@ -44,7 +53,16 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
     return one
   }
 
+  const early = earlyOf(options)
   return {
+    ...(early === undefined
+      ? {}
+      : earlyHooks(early, headers, (request, answered) => {
+          const about = known(request)
+          about.asked++
+          about.answers.push(answered)
+        })),
+
     onParams({ request }) {
       known(request).asked++
     },
@@ -62,6 +80,7 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
             return about.enabled
           },
           scope: (operation) => session(request, context, operation),
+          planned: (plan) => early?.learn(context.params, plan),
           directives: headers.directives(request),
         })
         about.answers.push(answered)
@@ -85,4 +104,65 @@ const NOT_CACHED = {
       extensions: { code: 'ONLY_IF_CACHED', http: { status: 504 } },
     }),
   ],
+}
+
+/** @throws TypeError for options that do not go together */
+function earlyOf<C extends object>(options: YogaCacheOptions<C>): Early | undefined {
+  const { early, cache, includeExtensionMetadata = process.env.NODE_ENV === 'development' } = options
+  if (early === undefined) return undefined
+  if (typeof early?.session !== 'function') {
+    throw new TypeError('early needs session: a function of the request that returns whose data the response is')
+  }
+  for (const name of ['enabled', 'buildResponseCacheKey', 'getDocumentString'] as const) {
+    if (options[name] !== undefined) {
+      throw new TypeError(
+        `early can't go with ${name}, which is asked with the context: early answers before there is one`,
+      )
+    }
+  }
+  // The metadata are of one request: it needs a result to write them into.
+  return includeExtensionMetadata ? undefined : createEarly(early, internalsOf(cache))
+}
+
+/** Answers before the request is parsed, and behind the plugins in front that may refuse it. */
+function earlyHooks(
+  early: Early,
+  headers: ResponseHeaders,
+  answered: (request: Request, answer: Answer) => void,
+): Pick<Plugin, 'onRequestParse' | 'onSchemaChange'> {
+  return {
+    onSchemaChange: early.forget,
+
+    async onRequestParse({ request, requestParser, setRequestParser, endResponse, fetchAPI }) {
+      const mediaType = mediaTypeFor(request.headers.get('accept'))
+      if (mediaType === undefined || requestParser === undefined || headers.directives(request) !== undefined) return
+      let params: unknown
+      if (request.method === 'GET') params = paramsOfUrl(request.url)
+      else if (request.method === 'POST' && hasSmallJson(request)) {
+        const body = await request.text()
+        // It is read, and small: there is nothing left to be limited, and the parser gets it again.
+        Object.defineProperty(request, 'body', { value: null })
+        const { url, method, headers } = request
+        setRequestParser(() => requestParser(new fetchAPI.Request(url, { method, headers, body })))
+        params = parsed(body)
+      }
+      const found = isParams(params) ? await early.find(request, params) : undefined
+      if (found === undefined) return
+      const { response, scope } = found
+      const outcome = { type: 'hit' as const, ttl: early.left(response) }
+      answered(request, { result: unchangedResult({}), outcome, scope, response })
+      const contentType = `${mediaType}; charset=utf-8`
+      endResponse(
+        new fetchAPI.Response(response.bytes as Uint8Array<ArrayBuffer>, { headers: { 'Content-Type': contentType } }),
+      )
+    },
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // the parser of the framework says what is wrong with it
+  }
 }

@@ -1,0 +1,107 @@
+import { LRUCache } from 'lru-cache'
+import type { Internals } from '../../core/internals.ts'
+import type { Scope } from '../../core/scope.ts'
+import { operationKey } from './key.ts'
+import type { Plan } from './plans.ts'
+import type { StoredResponse } from './response.ts'
+
+/** What is told to answer hits before the request is parsed. */
+export interface EarlyOptions {
+  /**
+   * Whose data the response is, by the request alone: it must say of every request what `session` says of it, or
+   * `undefined` where it can't, which is asked later then.
+   */
+  readonly session: (request: Request) => Scope
+}
+
+/** What a request asks for, as far as it is needed for a key. */
+export interface Params {
+  readonly query: string
+  readonly operationName?: string | null | undefined
+  readonly variables?: Readonly<Record<string, unknown>> | null | undefined
+}
+
+/** Finds stored responses by the text of the operation: of texts that were executed here before. */
+export interface Early {
+  /** The operation of this text was executed as this plan. */
+  learn(params: unknown, plan: Plan): void
+  /** Nothing that was learned counts any more: the schema has changed. */
+  forget(): void
+  /** ms that the response is fresh for. */
+  left(response: StoredResponse): number
+  /** What is stored for the request. */
+  find(request: Request, params: Params): Promise<Found | undefined>
+}
+
+export interface Found {
+  readonly response: StoredResponse
+  readonly scope: string | null
+}
+
+/** What is known of a text: the digests of what it was executed as; `null` where that differs from request to request. */
+type Known = Pick<Plan, 'digests'> & { readonly operationName: string | null }
+
+/** So many texts are remembered, of so many characters together. */
+const MAX_TEXTS = 1000
+const MAX_CHARACTERS = 10_000_000
+
+export function createEarly({ session }: EarlyOptions, internals: Internals): Early {
+  const texts = new LRUCache<string, { readonly known: Known | null }>({
+    max: MAX_TEXTS,
+    maxSize: MAX_CHARACTERS,
+    sizeCalculation: (_known, text) => text.length,
+  })
+
+  function scopeOf(request: Request): string | null | undefined {
+    try {
+      const scope = session(request)
+      return scope === null || (typeof scope === 'string' && scope !== '') ? scope : undefined
+    } catch {
+      return undefined // the other one is asked later, and tells
+    }
+  }
+
+  return {
+    learn(params, { digests, operation }) {
+      if (!isParams(params)) return
+      const text = textOf(params)
+      const before = texts.get(text)?.known
+      if (before === null) return
+      // A plugin may change documents after they are parsed: for one user so, for another otherwise.
+      const same = before === undefined || before.digests.every((digest, i) => digest === digests[i])
+      if (before !== undefined && same) return
+      texts.set(text, { known: same ? { digests, operationName: operation.name?.value ?? null } : null })
+    },
+
+    forget: () => texts.clear(),
+    left: ({ createdAt, ttl }) => createdAt + ttl - internals.now(),
+
+    async find(request, params) {
+      const known = texts.get(textOf(params))?.known
+      if (!known) return undefined
+      const scope = scopeOf(request)
+      if (scope === undefined) return undefined
+      const key = operationKey(known.digests, known.operationName, params.variables, scope)
+      const id = internals.idOf('a request', key)
+      const response = id === undefined ? undefined : ((await internals.peek(id)) as StoredResponse | undefined)
+      return response === undefined || response.failed ? undefined : { response, scope }
+    },
+  }
+}
+
+/** Whether the parameters are those of one plain operation: nothing that another plugin has to complete first. */
+export function isParams(params: unknown): params is Params {
+  if (typeof params !== 'object' || params === null || Array.isArray(params)) return false
+  const { query, operationName, variables, extensions, ...others } = params as Record<string, unknown>
+  return (
+    typeof query === 'string' &&
+    (operationName === undefined || operationName === null || typeof operationName === 'string') &&
+    (variables === undefined || variables === null || (typeof variables === 'object' && !Array.isArray(variables))) &&
+    (extensions === undefined || extensions === null || !Object.hasOwn(Object(extensions), 'persistedQuery')) &&
+    Object.keys(others).length === 0
+  )
+}
+
+function textOf({ query, operationName }: Params): string {
+  return `${operationName ?? ''}\n${query}`
+}

@@ -1,0 +1,49 @@
+import { isParams, type Params } from './early.ts'
+
+/** Bytes that the body of a request may have to be read here; it must say how many it has. */
+const MAX_BODY = 64 * 1024
+
+/** The media type of a JSON response, as GraphQL Yoga negotiates it; `undefined` where it would answer in another form. */
+export function mediaTypeFor(accept: string | null): string | undefined {
+  if (accept === null) return 'application/json'
+  for (const asked of accept.replace(/\s/g, '').toLowerCase().split(',')) {
+    const [type, ...parameters] = asked.split(';')
+    const charset = parameters.find((parameter) => parameter.startsWith('charset='))
+    if (charset !== undefined && charset !== 'charset=utf-8') continue
+    if (type === 'application/json' || type === 'application/graphql-response+json') return type
+    if (type === '*/*' || type === 'application/*') return 'application/json'
+  }
+  return undefined
+}
+
+/** Whether the body is JSON of a size that it says, and that is small. */
+export function hasSmallJson(request: Request): boolean {
+  const { headers } = request
+  const type = headers.get('content-type')
+  const length = headers.get('content-length')
+  return (
+    (type === 'application/json' || type?.startsWith('application/json;') === true) &&
+    length !== null &&
+    /^\d{1,5}$/.test(length) &&
+    Number(length) <= MAX_BODY
+  )
+}
+
+/** What a GET asks for; `undefined` for what is better left to the framework. */
+export function paramsOfUrl(url: string): Params | undefined {
+  const at = url.indexOf('?')
+  if (at < 0) return undefined
+  const search = new URLSearchParams(url.slice(at + 1))
+  const variables = search.get('variables')
+  if (search.has('extensions')) return undefined
+  try {
+    const params = {
+      query: search.get('query') ?? undefined,
+      operationName: search.get('operationName') ?? undefined,
+      variables: variables ? JSON.parse(variables) : undefined,
+    }
+    return isParams(params) ? params : undefined
+  } catch {
+    return undefined // the framework says what is wrong with it
+  }
+}
