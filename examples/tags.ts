@@ -12,13 +12,9 @@ const cache = createCache({
   ttl: Number.POSITIVE_INFINITY, // nothing goes stale by itself
 })
 
-// The database of this example is in its memory: run one of it.
-const prices = new Map([
-  ['41', 5],
-  ['42', 6],
-])
+const prices: Record<string, number> = { 41: 5, 42: 6 } // the database, in its memory: run one of this example
 
-const page = cache.wrap(async (name: string) => ({ name, at: Math.random(), products: [...prices] }), {
+const page = cache.wrap(async (name: string) => ({ name, at: Math.random(), products: Object.entries(prices) }), {
   key: (name) => ['page', name],
   tags: (_name, { products }) => products.map(([id]) => `Product:${id}`), // known when it is computed
 })
@@ -28,7 +24,7 @@ const server = createServer(async ({ method, url }, response) => {
     const { pathname, searchParams } = new URL(`http://localhost${url}`)
     const [, kind, id = ''] = pathname.split('/')
     if (method === 'PUT' && kind === 'products') {
-      prices.set(id, Number(searchParams.get('price')))
+      prices[id] = Number(searchParams.get('price'))
       await cache.invalidate({ tags: [`Product:${id}`] }) // when it has resolved nobody reads the old price any more
       response.writeHead(204).end()
     } else {
