@@ -7,12 +7,13 @@ import type { LoadContext } from '../../core/trip.ts'
 import type { CacheOutcome } from '../http/cacheStatus.ts'
 import type { RequestDirectives } from '../http/requestDirectives.ts'
 import { type Admitted, createAdmission } from './admission.ts'
-import { isIncremental, type Payload, relay } from './incremental.ts'
+import type { Payload } from './incremental.ts'
 import { type ResponseCacheMetadata, withMetadata } from './metadata.ts'
 import { createMutations } from './mutations.ts'
 import { type Execution, type ResponseCacheOptions, responseCacheSettings } from './options.ts'
 import { createPlans, type Plan } from './plans.ts'
 import { withoutAdditionsIn } from './reading.ts'
+import { relay } from './relay.ts'
 import { responseCodec, type StoredResponse } from './response.ts'
 import { isWholeResult } from './results.ts'
 import { servedResult } from './served.ts'
@@ -161,17 +162,16 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
     async function load({ signal }: LoadContext): Promise<unknown> {
       const given = await execute({ ...args, document: plan.document })
       if (isWholeResult(given)) return conclude(given)
-      made = { result: given, outcome: { type: 'forwarded', why }, scope }
-      if (!isIncremental(given)) return UNSHARED
-      const { parts, whole } = relay({
-        source: given,
+      const relayed = relay(given, {
         change: withoutAdditionsIn as (part: Payload) => Payload,
         left: () => leaving?.abort(),
         signal,
       })
-      made = { ...made, result: parts }
+      // What is neither whole nor in parts nobody knows: it goes to its own client only.
+      made = { result: relayed?.result ?? withoutAdditionsIn(given), outcome: { type: 'forwarded', why }, scope }
+      if (relayed === undefined) return UNSHARED
       begin()
-      return conclude(await whole)
+      return conclude(await relayed.whole)
     }
 
     return {

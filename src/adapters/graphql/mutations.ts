@@ -1,11 +1,11 @@
 import { type ExecutionResult, GraphQLError } from 'graphql'
 import type { Internals } from '../../core/internals.ts'
-import { isIncremental, type Payload, relay } from './incremental.ts'
+import type { Payload } from './incremental.ts'
 import { withMetadata } from './metadata.ts'
 import type { Execution, ResponseCacheSettings } from './options.ts'
 import type { Plan } from './plans.ts'
 import { readResponse, withoutAdditionsIn } from './reading.ts'
-import { isWholeResult } from './results.ts'
+import { relay } from './relay.ts'
 
 /** Runs a mutation, and invalidates the responses that have what it returns, before its result leaves. */
 export type Mutating = <A extends Execution>(args: A, execute: (args: A) => unknown, plan: Plan) => Promise<unknown>
@@ -28,14 +28,17 @@ export function createMutations(settings: ResponseCacheSettings, internals: Inte
 
   return async (args, execute, plan) => {
     const given = await execute({ ...args, document: plan.document })
-    if (isWholeResult(given)) return conclude(given, plan)
-    if (!isIncremental(given)) return given
-    const { parts, whole } = relay({
-      source: given,
+    const relayed = relay(given, {
       change: withoutAdditionsIn as (part: Payload) => Payload,
       last: (result) => conclude(result, plan),
     })
-    whole.catch(() => undefined) // its reader is told by the parts
-    return parts
+    if (relayed === undefined) return isResult(given) ? conclude(given, plan) : given
+    relayed.whole.catch(() => undefined) // its reader is told by the parts
+    return relayed.result
   }
+}
+
+/** Whatever else is in it: what it changed is to be invalidated. */
+function isResult(given: unknown): given is ExecutionResult {
+  return typeof given === 'object' && given !== null
 }

@@ -30,7 +30,7 @@ export interface Plan {
 
 /** The plans of the operations that are asked for. */
 export interface Plans {
-  /** `undefined` for what can't be run, has no shape, or has aliases like those of the additions. */
+  /** `undefined` for what can't be run, has no shape, gives many results, or has aliases like those of the additions. */
   of(schema: GraphQLSchema, document: DocumentNode, operationName: string | null | undefined): Plan | undefined
 }
 
@@ -65,7 +65,7 @@ export function createPlans(options: RuleOptions): Plans {
       const kept = byDocument.get(document)?.get(name)
       if (kept !== undefined) return kept
       const operation = getOperationAST(document, operationName)
-      if (!operation || operation.operation === 'subscription') return undefined
+      if (!operation || operation.operation === 'subscription' || isLive(operation)) return undefined
       // A name may be any text that a client sends: that of the operation is one of the document.
       const key = `${documentDigest(document)} ${operation.name?.value ?? ''}`
       const plan = byDigest.get(key) ?? planOf(schema, document, operation, rules)
@@ -108,6 +108,11 @@ function leastTtlIn(document: DocumentNode, schema: GraphQLSchema, rules: Rules)
     }),
   )
   return ttl
+}
+
+/** A query whose result comes anew whenever it changes. */
+function isLive({ directives = [] }: OperationDefinitionNode): boolean {
+  return directives.some(({ name }) => name.value === 'live')
 }
 
 function isDeferred(document: DocumentNode): boolean {
