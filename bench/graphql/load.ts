@@ -1,0 +1,44 @@
+/** Clients of one server, in a process of their own. */
+import { Agent, request } from 'node:http'
+import { serve } from '../../test/redis/child.ts'
+
+const agent = new Agent({ keepAlive: true, maxSockets: 32 })
+
+const calls = {
+  /** The answer's text. */
+  ask: (url: string, body: string) => post(url, body),
+  /** Sends so many requests, 32 at a time; how long that took, in ms. */
+  async run(url: string, body: string, requests: number): Promise<number> {
+    let left = requests
+    const client = async () => {
+      while (left-- > 0) await post(url, body)
+    }
+    const startedAt = performance.now()
+    await Promise.all(Array.from({ length: 32 }, client))
+    return performance.now() - startedAt
+  },
+}
+
+export type LoadCalls = typeof calls
+
+function post(url: string, body: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const headers = {
+      'content-type': 'application/json',
+      accept: 'application/graphql-response+json, application/json',
+      'content-length': Buffer.byteLength(body),
+    }
+    const sent = request(url, { agent, method: 'POST', headers }, (response) => {
+      const parts: Buffer[] = []
+      response.on('data', (part: Buffer) => parts.push(part))
+      response.on('end', () => {
+        if (response.statusCode === 200) resolve(Buffer.concat(parts).toString())
+        else reject(new Error(`status ${response.statusCode}`))
+      })
+    })
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}
+
+serve(calls)

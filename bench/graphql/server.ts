@@ -1,0 +1,102 @@
+/** One GraphQL server of those that are compared, in a process of its own: it says what CPU time it used. */
+import { once } from 'node:events'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createRedisCache } from '@envelop/response-cache-redis'
+import { useResponseCache } from '@graphql-yoga/plugin-response-cache'
+import { createSchema, createYoga, type Plugin } from 'graphql-yoga'
+import { Redis } from 'ioredis'
+import { useAtomCache } from '../../src/adapters/graphql/yoga.ts'
+import { createCache } from '../../src/index.ts'
+import { redisStore } from '../../src/stores/redis/index.ts'
+import { serve } from '../../test/redis/child.ts'
+
+export type Contestant = 'http' | 'hand' | 'hand (buffers)' | 'response-cache' | 'atomcache' | 'atomcache early'
+
+/** Characters of each product: so many make one kilobyte. */
+const PRODUCT = { description: 'x'.repeat(180) }
+
+const schema = createSchema({
+  typeDefs: /* GraphQL */ `
+    type Query { products(first: Int!): [Product!]! }
+    type Product { id: ID! name: String! description: String! }
+  `,
+  resolvers: {
+    Query: {
+      products: (_: unknown, { first }: { first: number }) =>
+        Array.from({ length: first }, (_, i) => ({ id: i, name: `product ${i}`, ...PRODUCT })),
+    },
+  },
+})
+
+let server: Server | undefined
+let before = process.cpuUsage()
+
+const calls = {
+  /** Serves; its URL. `answer` is what those that have no GraphQL answer with. */
+  async start(contestant: Contestant, redisUrl: string, answer: string): Promise<string> {
+    const redis = new Redis(redisUrl)
+    await redis.set('by hand', answer)
+    server = createServer(await listenerOf(contestant, redis, redisUrl)).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`
+  },
+  begin(): void {
+    before = process.cpuUsage()
+  },
+  /** CPU time since `begin`, in microseconds. */
+  end(): number {
+    const { user, system } = process.cpuUsage(before)
+    return user + system
+  },
+}
+
+export type ServerCalls = typeof calls
+
+async function listenerOf(contestant: Contestant, redis: Redis, redisUrl: string): Promise<RequestListener> {
+  if (contestant === 'http') return rawListener(redis)
+  const yoga = createYoga({ schema, logging: false, plugins: [await pluginOf(contestant, redis, redisUrl)] })
+  return yoga
+}
+
+async function pluginOf(contestant: Contestant, redis: Redis, redisUrl: string): Promise<Plugin> {
+  switch (contestant) {
+    case 'response-cache':
+      return useResponseCache({ session: () => null, ttl: 600_000, cache: createRedisCache({ redis }) }) as Plugin
+    case 'atomcache':
+    case 'atomcache early': {
+      const cache = createCache({ namespace: contestant.replace(' ', '-'), store: redisStore(redisUrl) })
+      await cache.ready()
+      const early = contestant === 'atomcache early' ? { session: () => null } : undefined
+      return useAtomCache({ cache, ttl: 600_000, session: () => null, early })
+    }
+    default:
+      return byHand(contestant, redis)
+  }
+}
+
+/** The least that a cache in front of Yoga can do. */
+function byHand(contestant: Contestant, redis: Redis): Plugin {
+  const headers = { 'Content-Type': 'application/json; charset=utf-8' }
+  return {
+    async onRequest({ request, fetchAPI, endResponse }) {
+      JSON.parse(await request.text())
+      const body = contestant === 'hand' ? await redis.get('by hand') : await redis.getBuffer('by hand')
+      endResponse(new fetchAPI.Response(body as string, { headers }))
+    },
+  }
+}
+
+function rawListener(redis: Redis): RequestListener {
+  return (request, response) => {
+    const parts: Buffer[] = []
+    request.on('data', (part: Buffer) => parts.push(part))
+    request.on('end', async () => {
+      JSON.parse(Buffer.concat(parts).toString())
+      const body = await redis.getBuffer('by hand')
+      response.writeHead(200, { 'Content-Type': 'application/json; charset=utf-8' }).end(body)
+    })
+  }
+}
+
+serve(calls)
