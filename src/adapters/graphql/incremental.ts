@@ -35,11 +35,17 @@ export interface Merger {
 export function createMerger(): Merger {
   const root: { data?: unknown } = {}
   const errors: GraphQLError[] = []
+  const told = new Set<string>()
   const pending = new Map<string, Path>()
   let extensions: Record<string, unknown> | undefined
 
   function note(part: { readonly errors?: readonly GraphQLError[]; readonly extensions?: Record<string, unknown> }) {
-    errors.push(...(part.errors ?? []))
+    for (const error of part.errors ?? []) {
+      // Executors that run a field once for each fragment that has it tell its error as often.
+      const at = JSON.stringify([error.path, error.message])
+      if (error.path === undefined || !told.has(at)) errors.push(error)
+      told.add(at)
+    }
     if (part.extensions !== undefined) extensions = { ...extensions, ...part.extensions }
   }
 

@@ -43,7 +43,7 @@ const TYPES = /* GraphQL */ `
   }
   type Product { id: ID!, name: String!, slow: String! }
   type Scalars { date: IsoDate!, instant: Instant!, big: BigInt!, float: Float!, none: String, list: [[Int]] }
-  type Mutation { rename(id: ID!, name: String!): String! }
+  type Mutation { rename(id: ID!, name: String!): String!, relabel(id: ID!): Product! }
   type Subscription { ticks(to: Int!): String! }
 `
 
@@ -134,7 +134,10 @@ function resolversOf(kitchen: Kitchen): Record<string, Record<string, { resolve?
       },
     },
     Product: { slow: { resolve: async ({ id }: { id: string }) => run(`slow ${id}`) } },
-    Mutation: { rename: resolver(({ id, name }) => `rename ${id} ${name}`) },
+    Mutation: {
+      rename: resolver(({ id, name }) => `rename ${id} ${name}`),
+      relabel: { resolve: async (_parent, { id }: { id: string }) => ({ id, name: await run(`relabel ${id}`) }) },
+    },
     Subscription: {
       ticks: {
         async *subscribe(_parent: never, { to }: { to: number }) {
