@@ -17,41 +17,45 @@ import type { Rules } from './rules.ts'
 
 /**
  * What is selected beside what the client asks for, to know which entities are in a response: under aliases that begin with
- * this, and removed before anybody sees the result.
+ * this, and removed before anybody sees the result. No alias of the document does: a client must not be able to keep a
+ * mutation from being understood.
  */
-const PREFIX = '__atomcache'
-
-/** The type of an object whose type the document does not tell. */
-export const TYPE_KEY = `${PREFIX}Type`
-
-/** Whether the response key is one of an addition. */
-export function isAdded(key: string): boolean {
-  return key.startsWith(PREFIX)
-}
-
-/** Whether the document has aliases like those of the additions, so that none can be told from them. */
-export function usesOurNames(document: DocumentNode): boolean {
-  let found = false
+export function prefixFor(document: DocumentNode): string {
+  const aliases: string[] = []
   visit(document, {
-    Field(node) {
-      if (node.alias !== undefined && isAdded(node.alias.value)) found = true
+    Field({ alias }) {
+      if (alias?.value.startsWith(PREFIX)) aliases.push(alias.value)
     },
   })
-  return found
+  let prefix = PREFIX
+  for (let i = 1; aliases.some((alias) => alias.startsWith(prefix)); i++) prefix = `${PREFIX}${i}_`
+  return prefix
 }
+
+const PREFIX = '__atomcache'
+
+/** Behind the prefix: the type of an object whose type the document does not tell. */
+export const TYPE_KEY = 'Type'
 
 /**
  * The document with the type of each object whose type it does not tell, and the id of each that has one. They stand in the
  * selections of fields, not of fragments: what is deferred, or for some types only, may be missing.
+ *
+ * @param prefix of their response keys
  */
-export function withAdditions(document: DocumentNode, schema: GraphQLSchema, rules: Rules): DocumentNode {
+export function withAdditions(
+  document: DocumentNode,
+  schema: GraphQLSchema,
+  rules: Rules,
+  prefix: string,
+): DocumentNode {
   const types = new TypeInfo(schema)
   const visitor = {
     Field: {
       leave(node: FieldNode): FieldNode | undefined {
         const named = getNamedType(types.getType())
         if (!isCompositeType(named) || node.selectionSet === undefined || named.name.startsWith('__')) return undefined
-        const added = additionsFor(named, schema, rules, node.selectionSet.selections)
+        const added = additionsFor(named, schema, rules, node.selectionSet.selections, prefix)
         if (added.length === 0) return undefined
         const selections = [...node.selectionSet.selections, ...added]
         return { ...node, selectionSet: { ...node.selectionSet, selections } }
@@ -61,34 +65,31 @@ export function withAdditions(document: DocumentNode, schema: GraphQLSchema, rul
   return visit(document, visitWithTypeInfo(types, visitor))
 }
 
-/** The response key of an added id. */
-export function idKeyOf(idField: string): string {
-  return `${PREFIX}Id_${idField}`
-}
-
 function additionsFor(
   type: GraphQLCompositeType,
   schema: GraphQLSchema,
   rules: Rules,
   selections: readonly SelectionNode[],
+  prefix: string,
 ): SelectionNode[] {
+  const idOf = (idField: string) => field(`${prefix}Id_${idField}`, idField)
   if (isObjectType(type)) {
     const { idField } = rules.type(type.name)
-    return idField === undefined || isSelected(idField, selections) ? [] : [field(idKeyOf(idField), idField)]
+    return idField === undefined || isSelected(idField, selections) ? [] : [idOf(idField)]
   }
-  const added: SelectionNode[] = [field(TYPE_KEY, '__typename')]
+  const added: SelectionNode[] = [field(prefix + TYPE_KEY, '__typename')]
   const common = new Set<string>()
   for (const possible of schema.getPossibleTypes(type)) {
     const { idField } = rules.type(possible.name)
     if (idField === undefined || common.has(idField)) continue
     if (isInterfaceType(type) && rules.type(type.name).idField === idField) {
       common.add(idField)
-      if (!isSelected(idField, selections)) added.push(field(idKeyOf(idField), idField))
+      if (!isSelected(idField, selections)) added.push(idOf(idField))
     } else {
       added.push({
         kind: Kind.INLINE_FRAGMENT,
         typeCondition: { kind: Kind.NAMED_TYPE, name: { kind: Kind.NAME, value: possible.name } },
-        selectionSet: { kind: Kind.SELECTION_SET, selections: [field(idKeyOf(idField), idField)] },
+        selectionSet: { kind: Kind.SELECTION_SET, selections: [idOf(idField)] },
       })
     }
   }

@@ -29,26 +29,32 @@ export const cacheControlTypeDefs = /* GraphQL */ `
   ) on FIELD_DEFINITION | OBJECT | INTERFACE | UNION
 `
 
+/** What a resolver may say of its field. */
+export type FieldHint = Pick<CacheHint, 'maxAge' | 'scope'>
+
 /** Hints that resolvers gave, by context of the execution and path of the field. */
-const given = new WeakMap<object, Map<string, CacheHint>>()
+const given = new WeakMap<object, Map<string, FieldHint>>()
 
 /**
  * Says in a resolver how long, or for whom, this field's value may be cached: in place of what the schema says of the field.
  * `maxAge` in seconds.
  *
- * @param context what the resolver got as its context: an object
+ * @param context what the resolver got as its context: an object of this operation alone
  * @throws TypeError or RangeError for what is no hint
  */
-export function setCacheHint(context: object, info: Pick<GraphQLResolveInfo, 'path'>, hint: CacheHint): void {
-  checkHint(hint, 'setCacheHint')
-  const hints = given.get(context) ?? new Map<string, CacheHint>()
+export function setCacheHint(context: object, info: Pick<GraphQLResolveInfo, 'path'>, hint: FieldHint): void {
+  if (typeof context !== 'object' || context === null) {
+    throw new TypeError(`setCacheHint needs the context of the operation, an object, got ${String(context)}`)
+  }
+  checkHint(hint, 'setCacheHint', ['maxAge', 'scope'])
+  const hints = given.get(context) ?? new Map<string, FieldHint>()
   given.set(context, hints)
   const path = pathOf(info.path)
   hints.set(path, { ...hints.get(path), ...hint })
 }
 
 /** The hints of an execution that has ended, by path: response keys and indexes, each after a dot. */
-export function takeHints(context: unknown): ReadonlyMap<string, CacheHint> | undefined {
+export function takeHints(context: unknown): ReadonlyMap<string, FieldHint> | undefined {
   if (typeof context !== 'object' || context === null) return undefined
   const hints = given.get(context)
   if (hints !== undefined) given.delete(context)
@@ -61,26 +67,39 @@ export function hintOf(
   extensionNodes: readonly { readonly directives?: readonly ConstDirectiveNode[] | undefined }[],
   coordinate: string,
 ): CacheHint {
-  const hint: Record<string, unknown> = { ...(extensions as { cacheControl?: object } | undefined)?.cacheControl }
+  const what = `@cacheControl of ${coordinate}`
+  const said: unknown = (extensions as { cacheControl?: unknown } | undefined)?.cacheControl
+  if (said !== undefined && said !== null && typeof said !== 'object') {
+    throw new TypeError(`${what}: extensions.cacheControl must be an object, got ${String(said)}`)
+  }
+  const hint: Record<string, unknown> = { ...said }
   for (const node of [astNode, ...extensionNodes]) {
     const directive = node?.directives?.find(({ name }) => name.value === 'cacheControl')
     for (const { name, value } of directive?.arguments ?? []) {
       if ('value' in value) hint[name.value] = value.kind === 'IntValue' ? Number(value.value) : value.value
     }
   }
-  checkHint(hint, `@cacheControl of ${coordinate}`)
+  // As arguments of a directive may be: what is null is not said.
+  for (const [name, value] of Object.entries(hint)) if (value === null) delete hint[name]
+  checkHint(hint, what, ['maxAge', 'scope', 'inheritMaxAge'])
   return hint
 }
 
-function checkHint(hint: CacheHint, what: string): void {
+function checkHint(hint: CacheHint, what: string, names: readonly string[]): void {
+  for (const name of Object.keys(hint)) {
+    if (!names.includes(name)) throw new TypeError(`${what}: there is no "${name}", only ${names.join(', ')}`)
+  }
   const { maxAge, scope, inheritMaxAge } = hint
-  if (maxAge !== undefined && maxAge !== null && !(typeof maxAge === 'number' && maxAge >= 0)) {
+  if (maxAge !== undefined && !(typeof maxAge === 'number' && maxAge >= 0)) {
     throw new RangeError(`${what}: maxAge must be at least 0 (s), got ${String(maxAge)}`)
   }
-  if (scope !== undefined && scope !== null && scope !== 'PUBLIC' && scope !== 'PRIVATE') {
+  if (scope !== undefined && scope !== 'PUBLIC' && scope !== 'PRIVATE') {
     throw new TypeError(`${what}: scope must be PUBLIC or PRIVATE, got ${String(scope)}`)
   }
-  if (inheritMaxAge === true && typeof maxAge === 'number') {
+  if (inheritMaxAge !== undefined && typeof inheritMaxAge !== 'boolean') {
+    throw new TypeError(`${what}: inheritMaxAge must be true or false, got ${String(inheritMaxAge)}`)
+  }
+  if (inheritMaxAge === true && maxAge !== undefined) {
     throw new TypeError(`${what}: inheritMaxAge is in place of maxAge, not beside it`)
   }
 }

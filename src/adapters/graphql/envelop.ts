@@ -3,6 +3,7 @@ import type { ExecutionArgs, OperationDefinitionNode } from 'graphql'
 import type { Scope } from '../../core/scope.ts'
 import { answering } from './execution.ts'
 import type { ResponseCacheOptions } from './options.ts'
+import { schemaCheck } from './schemaCheck.ts'
 
 export { type CacheHint, type CacheScope, cacheControlTypeDefs, setCacheHint } from './cacheControl.ts'
 export type { ResponseCacheMetadata } from './metadata.ts'
@@ -29,6 +30,7 @@ export interface EnvelopCacheOptions<C = Record<string, unknown>> extends Respon
 export function useAtomCache<C extends object = Record<string, unknown>>(options: EnvelopCacheOptions<C>): Plugin {
   const run = cachedExecute(options)
   return {
+    ...schemaCheck(),
     onExecute({ executeFn, setExecuteFn }) {
       const execute = executeFn as (args: ExecutionArgs) => unknown
       setExecuteFn(((args: ExecutionArgs) => run(args, execute)) as ExecuteFunction)

@@ -50,6 +50,12 @@ export type Answering = <A extends Execution>(question: Question<A>) => Promise<
 /** What a loader returns where each must run the operation. */
 const UNSHARED = Object.freeze({ unshared: true })
 
+/** For a request that wants what is stored, and nothing else. */
+const NOT_STORED: Answer = Object.freeze({
+  result: undefined,
+  outcome: Object.freeze({ type: 'refused', detail: 'not stored' } as const),
+})
+
 /**
  * @param own names of options of the plugin's own
  * @throws TypeError or RangeError for bad options
@@ -60,7 +66,9 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
   const policy = internals.policy(POLICY)
   const { ttl: usual } = internals.policy({})
   const ttl = settings.ttl ?? (typeof usual === 'number' ? usual : 60_000)
-  const plans = createPlans(settings.rules)
+  const plans = createPlans(settings.rules, ({ message }) => {
+    internals.events.emit({ type: 'bypass', what: 'what has a bad hint', reason: message })
+  })
   const admission = createAdmission(settings, internals)
   const judge = createJudge(settings, policy.shareError, internals.events)
   const mutate = createMutations(settings, internals)
@@ -69,13 +77,22 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
 
   async function query<A extends Execution>(question: Question<A>, plan: Plan): Promise<Answer> {
     const { args, directives } = question
-    if (directives?.noStore) return forwarded(question, 'request')
+    if (directives?.noStore) return directives.onlyIfCached ? NOT_STORED : uncached(question, 'request')
     const admitted = await admission.of(plan, args, question.scope)
-    if (typeof admitted === 'string') return forwarded(question, 'bypass', admitted)
+    if (typeof admitted === 'string') {
+      return directives?.onlyIfCached ? NOT_STORED : uncached(question, 'bypass', admitted)
+    }
     question.planned?.(plan)
     const fresh = directives === undefined ? 'any' : await freshness(admitted, directives)
-    if (fresh === 'none') return { result: undefined, outcome: { type: 'forwarded', why: 'request' } }
+    if (fresh === 'none') return NOT_STORED
     return askFor(question, plan, admitted, fresh === 'new')
+  }
+
+  /** A query that is run for its own client. */
+  async function uncached<A extends Execution>(question: Question<A>, why: Why, detail?: string): Promise<Answer> {
+    const answer = await forwarded(question, why, detail)
+    if (!isWholeResult(answer.result)) return answer
+    return { ...answer, result: withSaid(answer.result, { hit: false, didCache: false }) }
   }
 
   /** What a request wants: what is there or is made, what is made from now on, or what is there, which is nothing. */
@@ -111,12 +128,12 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
       shared = await (run.leaving === undefined ? asked : Promise.race([asked, run.begun]))
     } catch (error) {
       if (run.made !== undefined || isShareable(error)) throw error
-      return forwarded(question, why) // another caller's error: it may speak of the rights of that one
+      return uncached(question, why) // another caller's error: it may speak of the rights of that one
     }
     asked.catch(() => undefined) // after the beginning its reader is told by the parts
     // Who ran it gets its own, with what is for its own request only.
     if (run.made !== undefined) return run.made
-    if (shared === UNSHARED) return forwarded(question, why)
+    if (shared === UNSHARED) return uncached(question, why)
     const response = shared as StoredResponse
     const left = response.createdAt + response.ttl - internals.now()
     const stored = response.ttl > 0
@@ -163,12 +180,16 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
       const given = await execute({ ...args, document: plan.document })
       if (isWholeResult(given)) return conclude(given)
       const relayed = relay(given, {
-        change: withoutAdditionsIn as (part: Payload) => Payload,
+        change: (part: Payload) => withoutAdditionsIn(part, plan.prefix),
         left: () => leaving?.abort(),
         signal,
       })
       // What is neither whole nor in parts nobody knows: it goes to its own client only.
-      made = { result: relayed?.result ?? withoutAdditionsIn(given), outcome: { type: 'forwarded', why }, scope }
+      made = {
+        result: relayed?.result ?? withoutAdditionsIn(given, plan.prefix),
+        outcome: { type: 'forwarded', why },
+        scope,
+      }
       if (relayed === undefined) return UNSHARED
       begin()
       return conclude(await relayed.whole)
@@ -194,10 +215,19 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
     }
   }
 
+  function planOf({ schema, document, operationName }: Execution): Plan | undefined {
+    try {
+      return plans.of(schema, document, operationName)
+    } catch (error) {
+      internals.events.emit({ type: 'bypass', what: 'an operation', reason: `it has no plan: ${messageOf(error)}` })
+      return undefined
+    }
+  }
+
   return async (question) => {
-    const { schema, document, operationName } = question.args
+    const { document, operationName } = question.args
     if (!isEnabled(question as unknown as Question)) return forwarded(question, 'bypass', 'disabled')
-    const plan = plans.of(schema, document, operationName)
+    const plan = planOf(question.args)
     if (plan?.operation.operation === 'query') return query(question, plan)
     if (plan !== undefined && settings.invalidateViaMutation) {
       const result = await mutate(question.args, question.execute, plan)

@@ -21,7 +21,12 @@ export function mayBeTold({ errors = [] }: ExecutionResult, shareError: (error: 
 export function failureText(data: unknown, errors: readonly GraphQLError[], extensions: object | undefined): string {
   const told = errors.map((error): Told => {
     const { message, path, extensions, originalError } = error
-    return { message, path, extensions, unexpected: originalError !== undefined && !isExpected(originalError) }
+    return {
+      message,
+      path,
+      extensions: toldOf(extensions),
+      unexpected: originalError !== undefined && !isExpected(originalError),
+    }
   })
   return JSON.stringify({ data, errors: told, extensions })
 }
@@ -38,6 +43,14 @@ export function failureOf(text: string): ExecutionResult {
     return new GraphQLError(message, { path, extensions, originalError })
   })
   return { data, errors: revived, ...(extensions === undefined ? {} : { extensions }) }
+}
+
+/** Of what an error says to HTTP its status is for everybody, and its headers (cookies) for who asked. */
+function toldOf(extensions: Record<string, unknown>): Record<string, unknown> {
+  const { http, ...rest } = extensions
+  if (typeof http !== 'object' || http === null) return extensions
+  const { headers: _own, ...told } = http as { headers?: unknown }
+  return { ...rest, http: told }
 }
 
 function isExpected(error: unknown): boolean {

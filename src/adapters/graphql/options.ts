@@ -2,7 +2,7 @@ import type { DocumentNode, ExecutionResult, GraphQLSchema } from 'graphql'
 import type { Cache } from '../../core/cache.ts'
 import { known } from '../../core/options.ts'
 import type { CacheScope } from './cacheControl.ts'
-import type { RuleOptions } from './rules.ts'
+import { least, type RuleOptions } from './rules.ts'
 
 /** What an executor is given; the part of graphql-js' arguments that responses depend on. */
 export interface Execution {
@@ -110,16 +110,21 @@ export function responseCacheSettings(
     requirePolicy = false,
     includeExtensionMetadata = process.env.NODE_ENV === 'development',
   } = options
-  const ttls = { 'Query.__schema': 0, 'Query.__type': 0, ...ttlPerType, ...ttlPerSchemaCoordinate }
-  for (const [coordinate, ttl] of Object.entries(ttls)) {
-    if (ttl !== undefined && !(typeof ttl === 'number' && ttl >= 0)) {
-      throw new RangeError(`ttlPerSchemaCoordinate: ${coordinate} must be at least 0 (ms), got ${String(ttl)}`)
+  const ttls: Record<string, number | undefined> = Object.create(null)
+  for (const [name, given] of Object.entries({ ttlPerSchemaCoordinate, ttlPerType })) {
+    for (const [coordinate, ttl] of entriesOf(name, given)) {
+      if (ttl !== undefined && !(typeof ttl === 'number' && ttl >= 0)) {
+        throw new RangeError(`${name}: ${coordinate} must be at least 0 (ms; 0 is never), got ${String(ttl)}`)
+      }
+      ttls[coordinate] = least(ttls[coordinate], ttl)
     }
   }
-  for (const [coordinate, scope] of Object.entries(scopePerSchemaCoordinate)) {
+  const scopes: Record<string, CacheScope | undefined> = Object.create(null)
+  for (const [coordinate, scope] of entriesOf('scopePerSchemaCoordinate', scopePerSchemaCoordinate)) {
     if (scope !== undefined && scope !== 'PUBLIC' && scope !== 'PRIVATE') {
       throw new TypeError(`scopePerSchemaCoordinate: ${coordinate} must be PUBLIC or PRIVATE, got ${String(scope)}`)
     }
+    scopes[coordinate] = scope
   }
   if (options.ttl !== undefined && !(typeof options.ttl === 'number' && options.ttl >= 0)) {
     throw new RangeError(`ttl must be at least 0 (ms; 0 is never), or Infinity, got ${String(options.ttl)}`)
@@ -147,12 +152,17 @@ export function responseCacheSettings(
     onTtl,
     rules: {
       ttlPerSchemaCoordinate: ttls,
-      scopePerSchemaCoordinate,
+      scopePerSchemaCoordinate: scopes,
       ignoredTypes: new Set(ignoredTypes),
       idFields: [...idFields],
       requirePolicy,
     },
   }
+}
+
+function entriesOf<V>(name: string, given: Readonly<Record<string, V>>): [string, V][] {
+  if (typeof given === 'object' && given !== null && !Array.isArray(given)) return Object.entries(given)
+  throw new TypeError(`${name} must be an object, by schema coordinate`)
 }
 
 function list(name: string, given: unknown): void {

@@ -2,6 +2,7 @@ import {
   type DocumentNode,
   type GraphQLSchema,
   getOperationAST,
+  isAbstractType,
   Kind,
   type OperationDefinitionNode,
   TypeInfo,
@@ -9,9 +10,9 @@ import {
   visitWithTypeInfo,
 } from 'graphql'
 import { LRUCache } from 'lru-cache'
-import { usesOurNames, withAdditions } from './additions.ts'
+import { prefixFor, withAdditions } from './additions.ts'
 import { documentDigest, schemaDigest } from './digests.ts'
-import { least, type RuleOptions, type Rules, rulesOf } from './rules.ts'
+import { type FieldRule, least, type RuleOptions, type Rules, rulesOf } from './rules.ts'
 import { type Shape, shapeOf } from './shapes.ts'
 
 /** How one operation is run, and its response read. */
@@ -19,9 +20,13 @@ export interface Plan {
   readonly operation: OperationDefinitionNode
   /** With what tells the entities of a response. */
   readonly document: DocumentNode
+  /** Of the response keys of what tells them. */
+  readonly prefix: string
   readonly shape: Shape
   /** ms: the least that the options say of any field in the document. */
   readonly ttl: number | undefined
+  /** Whether anything that may be in the response is said to be for one session. */
+  readonly private: boolean
   /** Whether it may be delivered in parts. */
   readonly incremental: boolean
   /** Of schema and document; the second is that of what was asked, without additions, white space, comments. */
@@ -30,7 +35,7 @@ export interface Plan {
 
 /** The plans of the operations that are asked for. */
 export interface Plans {
-  /** `undefined` for what can't be run, has no shape, gives many results, or has aliases like those of the additions. */
+  /** `undefined` for what can't be run, has no shape, or gives many results. */
   of(schema: GraphQLSchema, document: DocumentNode, operationName: string | null | undefined): Plan | undefined
 }
 
@@ -46,7 +51,8 @@ interface Known {
 /** So many operations of one schema are remembered whose documents nobody keeps. */
 const MAX_PLANS = 1000
 
-export function createPlans(options: RuleOptions): Plans {
+/** @param tell of each thing that is wrong with the hints of a schema, when it is first met */
+export function createPlans(options: RuleOptions, tell: (problem: Error) => void): Plans {
   const schemas = new WeakMap<GraphQLSchema, Known>()
 
   function knownOf(schema: GraphQLSchema): Known {
@@ -54,6 +60,7 @@ export function createPlans(options: RuleOptions): Plans {
     if (known === undefined) {
       known = { rules: rulesOf(schema, options), byDocument: new WeakMap(), byDigest: new LRUCache({ max: MAX_PLANS }) }
       schemas.set(schema, known)
+      known.rules.problems.forEach(tell)
     }
     return known
   }
@@ -84,30 +91,43 @@ function planOf(
   operation: OperationDefinitionNode,
   rules: Rules,
 ): Plan | undefined {
-  if (usesOurNames(document)) return undefined
-  const complete = withAdditions(document, schema, rules)
+  const prefix = prefixFor(document)
+  const complete = withAdditions(document, schema, rules, prefix)
   const same = complete.definitions[document.definitions.indexOf(operation)]
   if (same?.kind !== Kind.OPERATION_DEFINITION) return undefined
-  const shape = shapeOf(schema, complete, same, rules)
+  const shape = shapeOf(schema, complete, same, rules, prefix)
   if (shape === undefined) return undefined
   const digests = [schemaDigest(schema), documentDigest(document)] as const
   const incremental = isDeferred(document)
-  return { operation, document: complete, shape, ttl: leastTtlIn(document, schema, rules), incremental, digests }
+  return { operation, document: complete, prefix, shape, ...saidIn(document, schema, rules), incremental, digests }
 }
 
-function leastTtlIn(document: DocumentNode, schema: GraphQLSchema, rules: Rules): number | undefined {
+/** What is said of the fields in the document, whether they will be in the response or not. */
+function saidIn(document: DocumentNode, schema: GraphQLSchema, rules: Rules): Pick<Plan, 'ttl' | 'private'> {
   const types = new TypeInfo(schema)
   let ttl: number | undefined
+  let isPrivate = false
   visit(
     document,
     visitWithTypeInfo(types, {
       Field({ name }) {
         const type = types.getParentType()
-        if (type) ttl = least(ttl, rules.field(type.name, name.value)?.fixed.ttl)
+        if (!type) return
+        ttl = least(ttl, rules.field(type.name, name.value)?.fixed.ttl)
+        if (isPrivate) return
+        const owners = isAbstractType(type) ? [type, ...schema.getPossibleTypes(type)] : [type]
+        isPrivate = owners.some((owner) => mayBePrivate(rules.field(owner.name, name.value), rules))
       },
     }),
   )
-  return ttl
+  return { ttl, private: isPrivate }
+}
+
+function mayBePrivate(rule: FieldRule | undefined, rules: Rules): boolean {
+  if (rule === undefined) return false
+  const { hint, returns, absent } = rule
+  if (rule.private || absent.private) return true
+  return hint.scope === undefined && returns.some((name) => rules.type(name).hint.scope === 'PRIVATE')
 }
 
 /** A query whose result comes anew whenever it changes. */

@@ -1,6 +1,5 @@
-import { isAdded, TYPE_KEY } from './additions.ts'
-import type { CacheHint } from './cacheControl.ts'
-import { least, msOf } from './rules.ts'
+import type { FieldHint } from './cacheControl.ts'
+import { type Fixed, least, msOf } from './rules.ts'
 import type { Part, Selection, Shape } from './shapes.ts'
 
 /** An object of a type that has an id, or a type of which none has. */
@@ -25,53 +24,69 @@ export interface Reading {
 
 type Data = Record<string, unknown>
 
+/** Where a value stands. */
+interface Place {
+  readonly part: Part
+  /** What its resolver said. */
+  readonly hint: FieldHint | undefined
+  /** Response keys and indexes, each after a dot; only where there are hints. */
+  readonly path: string | undefined
+}
+
 /** Reads the data of a response of this shape. `hints` are those that resolvers gave, by path. */
-export function readResponse(data: unknown, shape: Shape, hints: ReadonlyMap<string, CacheHint> | undefined): Reading {
+export function readResponse(data: unknown, shape: Shape, hints: ReadonlyMap<string, FieldHint> | undefined): Reading {
   let ttl: number | undefined
   let isPrivate = false
   let ignored = false
   const entities = new Map<string, Entity>()
 
-  function readObject(object: Data, shape: Shape, within: Part | undefined, path: string | undefined): Data {
+  function count(fixed: Fixed): void {
+    ttl = least(ttl, fixed.ttl)
+    if (fixed.private) isPrivate = true
+  }
+
+  function readObject(object: Data, shape: Shape, place: Place | undefined, path: string | undefined): Data {
     const { type, typeName } = shape
     if (type.ignored) ignored = true
-    ttl = least(ttl, type.ttl)
-    if (type.private) isPrivate = true
-    // Of an abstract type's field: the objects may say less than it does.
-    if (within !== undefined && within.rule.hint.maxAge === undefined) ttl = least(ttl, msOf(type.hint.maxAge))
-    if (within !== undefined && within.rule.hint.scope === undefined && type.hint.scope === 'PRIVATE') isPrivate = true
+    count(type)
+    if (place !== undefined) {
+      // Of an abstract type's field: the objects may say less than it does.
+      const { maxAge, scope } = { ...place.part.rule.hint, ...place.hint }
+      if (maxAge === undefined) ttl = least(ttl, msOf(type.hint.maxAge))
+      if (scope === undefined && type.hint.scope === 'PRIVATE') isPrivate = true
+    }
     if (!shape.root) addEntity(typeName, idOf(object, shape))
     let read = object
     for (const part of shape.parts) {
       const value = object[part.key]
       if (value === undefined) continue // skipped, or in a fragment that does not apply
       const at = path === undefined ? undefined : `${path}.${part.key}`
-      readRule(part, at === undefined ? undefined : hints?.get(at))
+      const hint = at === undefined ? undefined : hints?.get(at)
+      readRule(part, hint)
       if (part.selection === undefined) continue
-      const next = readValue(value, part.selection, part, at)
+      const next = readValue(value, part.selection, { part, hint, path: at }, at)
       if (next === value) continue
       if (read === object) read = { ...object }
       define(read, part.key, next)
     }
-    return shape.added ? withoutAdditions(read) : read
+    return shape.added.length === 0 ? read : copyWithout(read, (key) => shape.added.includes(key))
   }
 
-  function readRule({ rule }: Part, hint: CacheHint | undefined): void {
+  function readRule({ rule }: Part, hint: FieldHint | undefined): void {
     if (hint === undefined) {
-      ttl = least(ttl, rule.ttl)
-      if (rule.private) isPrivate = true
+      count(rule)
       return
     }
     ttl = least(ttl, hint.maxAge === undefined ? rule.ttl : least(rule.fixed.ttl, msOf(hint.maxAge)))
     if (hint.scope === undefined ? rule.private : rule.fixed.private || hint.scope === 'PRIVATE') isPrivate = true
   }
 
-  function readValue(value: unknown, selection: Selection, part: Part, path: string | undefined): unknown {
+  function readValue(value: unknown, selection: Selection, place: Place, path: string | undefined): unknown {
     if (Array.isArray(value)) {
-      if (value.length === 0) addTypes(part)
+      if (value.length === 0) addTypes(place.part)
       let read: unknown[] = value
       for (let i = 0; i < value.length; i++) {
-        const next = readValue(value[i], selection, part, path === undefined ? undefined : `${path}.${i}`)
+        const next = readValue(value[i], selection, place, path === undefined ? undefined : `${path}.${i}`)
         if (next === value[i]) continue
         if (read === value) read = [...value]
         read[i] = next
@@ -79,48 +94,48 @@ export function readResponse(data: unknown, shape: Shape, hints: ReadonlyMap<str
       return read
     }
     if (typeof value !== 'object' || value === null) {
-      addTypes(part)
+      addTypes(place.part)
       return value
     }
-    const typeName = selection.typeName ?? (value as Data)[TYPE_KEY]
+    const typeName = selection.typeName ?? (value as Data)[selection.typeKey]
     const shape = typeof typeName === 'string' ? selection.shapeOf(typeName) : undefined
     if (shape === undefined) {
       // Nobody knows what it is made of.
       ignored = true
       return value
     }
-    return readObject(value as Data, shape, part, path)
+    return readObject(value as Data, shape, place, path)
   }
 
   /** What is not there may come to be: by an object of one of these types. */
   function addTypes({ rule }: Part): void {
-    for (const typename of rule.returns) {
-      if (!typename.startsWith('__')) entities.set(typename, { typename })
-    }
+    count(rule.absent)
+    for (const typename of rule.returns) addEntity(typename, undefined)
   }
 
   function addEntity(typename: string, id: string | number | undefined): void {
     if (typename.startsWith('__')) return
     if (id === undefined) entities.set(typename, { typename })
-    else entities.set(`${typename}:${id}`, { typename, id })
+    // Half of a surrogate pair can't be in a tag.
+    else entities.set(`${typename}:${id}`.toWellFormed(), { typename, id })
   }
 
   const read = isData(data) ? readObject(data, shape, undefined, hints === undefined ? undefined : '') : data
   return { data: read, ttl, private: isPrivate, ignored, entities }
 }
 
-/** Anything of a result, also a part of it, without what was added to the selections. */
-export function withoutAdditionsIn(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutAdditionsIn)
-  if (!isData(value)) return value
-  const copy: Data = {}
-  for (const key of Object.keys(value)) if (!isAdded(key)) define(copy, key, withoutAdditionsIn(value[key]))
-  return copy
+/** Anything of a result, also a part of it, without what was added to the selections: whose keys begin so. */
+export function withoutAdditionsIn<V>(value: V, prefix: string): V {
+  const inner = (part: unknown): unknown => {
+    if (Array.isArray(part)) return part.map(inner)
+    return isData(part) ? copyWithout(part, (key) => key.startsWith(prefix), inner) : part
+  }
+  return inner(value) as V
 }
 
-function withoutAdditions(object: Data): Data {
+function copyWithout(object: Data, isAdded: (key: string) => boolean, of = (value: unknown) => value): Data {
   const copy: Data = {}
-  for (const key of Object.keys(object)) if (!isAdded(key)) define(copy, key, object[key])
+  for (const key of Object.keys(object)) if (!isAdded(key)) define(copy, key, of(object[key]))
   return copy
 }
 

@@ -1,11 +1,13 @@
 import {
+  type GraphQLField,
+  type GraphQLInterfaceType,
   type GraphQLNamedType,
   type GraphQLObjectType,
   type GraphQLSchema,
   getNamedType,
+  isAbstractType,
   isCompositeType,
   isInterfaceType,
-  isObjectType,
   isRequiredArgument,
   isUnionType,
 } from 'graphql'
@@ -21,23 +23,30 @@ export interface RuleOptions {
   readonly requirePolicy: boolean
 }
 
+/** What the options say, which no hint of a resolver replaces. */
+export interface Fixed {
+  /** ms, 0 for never; `undefined` where nothing is said. */
+  readonly ttl: number | undefined
+  readonly private: boolean
+}
+
 /** What is said of a field: by the options, by `@cacheControl` at it, or, where that is silent, at the type it returns. */
 export interface FieldRule {
   /** ms, 0 for never; `undefined` where nothing is said. */
   readonly ttl: number | undefined
   readonly private: boolean
-  /** By the options alone, which no hint of a resolver replaces. */
-  readonly fixed: { readonly ttl: number | undefined; readonly private: boolean }
+  /** Of the field, by the options alone. */
+  readonly fixed: Fixed
   /** `@cacheControl` at the field. What the type of an object says counts only where this is silent. */
   readonly hint: CacheHint
-  /** Types that the field may return: its own, and those of a union. */
+  /** Types that the field may return, with that of an interface. */
   readonly returns: readonly string[]
+  /** Of these types, by the options: it counts also where no object of them is there. */
+  readonly absent: Fixed
 }
 
-/** What is said of the objects of a type. */
-export interface TypeRule {
-  readonly ttl: number | undefined
-  readonly private: boolean
+/** What is said of the objects of a type: of it, or of what it belongs to. */
+export interface TypeRule extends Fixed {
   readonly ignored: boolean
   readonly hint: CacheHint
   /** The field that identifies an object of the type, if it has one. */
@@ -49,57 +58,78 @@ export interface Rules {
   /** `undefined` for a field that the type does not have. */
   field(typeName: string, fieldName: string): FieldRule | undefined
   type(typeName: string): TypeRule
+  /** What is wrong with `@cacheControl` in the schema: responses with such a field or type are not cached. */
+  readonly problems: readonly Error[]
 }
 
+const SAYS_NOTHING: Fixed = Object.freeze({ ttl: undefined, private: false })
 const SILENT: FieldRule = Object.freeze({
-  ttl: undefined,
-  private: false,
-  fixed: Object.freeze({ ttl: undefined, private: false }),
+  ...SAYS_NOTHING,
+  fixed: SAYS_NOTHING,
   hint: Object.freeze({}),
   returns: Object.freeze([]),
+  absent: SAYS_NOTHING,
 })
+/** In place of one that can't be understood. */
+const REFUSED: CacheHint = Object.freeze({ maxAge: 0, scope: 'PRIVATE' })
 
-/** @throws TypeError or RangeError for a `@cacheControl` with bad arguments */
 export function rulesOf(schema: GraphQLSchema, options: RuleOptions): Rules {
   const { ttlPerSchemaCoordinate: ttls, scopePerSchemaCoordinate: scopes, requirePolicy } = options
+  const { hints, problems } = hintsOf(schema)
   const types = new Map<string, TypeRule>()
   const fields = new Map<string, FieldRule>()
   const root = schema.getQueryType()
+  const abstract = abstractTypesOf(schema)
+
+  function fixedOf(coordinates: readonly string[]): Fixed {
+    return {
+      ttl: coordinates.map((coordinate) => ttls[coordinate]).reduce(least, undefined),
+      private: coordinates.some((coordinate) => scopes[coordinate] === 'PRIVATE'),
+    }
+  }
+
+  function fieldRule(type: Fielded, field: Field): FieldRule {
+    const returned = getNamedType(field.type)
+    const composite = isCompositeType(returned)
+    const coordinates = [type, ...type.getInterfaces()].map(({ name }) => `${name}.${field.name}`)
+    const hint = hints.get(coordinates[0] as string) ?? {}
+    const ofType = (composite && hints.get(returned.name)) || {}
+    const returns = composite ? membersOf(returned, schema) : []
+    // Where an interface keeps a field for itself, the objects that have it do not give it away.
+    const fixed = { ...fixedOf(coordinates), ttl: ttls[coordinates[0] as string] }
+    const kept = coordinates.some((coordinate) => hints.get(coordinate)?.scope === 'PRIVATE')
+    const scope = hint.scope ?? (kept ? 'PRIVATE' : ofType.scope)
+    const inherits = hint.inheritMaxAge === true || (hint.maxAge === undefined && ofType.inheritMaxAge === true)
+    const said = fixed.ttl ?? (composite ? ttls[returned.name] : undefined)
+    const unsaid = requirePolicy && said === undefined && ((composite && !inherits) || type === root) ? 0 : undefined
+    return {
+      ttl: least(fixed.ttl, msOf(hint.maxAge ?? ofType.maxAge) ?? unsaid),
+      private: fixed.private || scope === 'PRIVATE',
+      fixed,
+      hint,
+      returns,
+      absent: fixedOf(returns),
+    }
+  }
 
   for (const type of Object.values(schema.getTypeMap())) {
     if (!isCompositeType(type)) continue
+    const names = [type.name, ...(abstract.get(type.name) ?? [])]
     types.set(type.name, {
-      ttl: ttls[type.name],
-      private: scopes[type.name] === 'PRIVATE',
-      ignored: options.ignoredTypes.has(type.name),
-      hint: hintOf(type, type.extensionASTNodes, type.name),
-      idField: isUnionType(type) ? undefined : idFieldOf(type as GraphQLObjectType, options.idFields),
+      ...fixedOf(names),
+      ignored: names.some((name) => options.ignoredTypes.has(name)),
+      hint: hints.get(type.name) ?? {},
+      idField: isUnionType(type) ? undefined : idFieldOf(type, options.idFields),
     })
-  }
-  for (const type of Object.values(schema.getTypeMap())) {
-    if (!isObjectType(type) && !isInterfaceType(type)) continue
-    for (const field of Object.values(type.getFields())) {
-      const coordinate = `${type.name}.${field.name}`
-      const returned = getNamedType(field.type)
-      const composite = isCompositeType(returned)
-      const hint = hintOf(field, [], coordinate)
-      const ofType = (composite && types.get(returned.name)?.hint) || {}
-      const fixed = { ttl: ttls[coordinate], private: scopes[coordinate] === 'PRIVATE' }
-      const inherits = hint.inheritMaxAge === true || (hint.maxAge === undefined && ofType.inheritMaxAge === true)
-      const unsaid = requirePolicy && ((composite && !inherits) || type === root) ? 0 : undefined
-      fields.set(coordinate, {
-        ttl: least(fixed.ttl, msOf(hint.maxAge ?? ofType.maxAge) ?? (fixed.ttl === undefined ? unsaid : undefined)),
-        private: fixed.private || (hint.scope ?? ofType.scope) === 'PRIVATE',
-        fixed,
-        hint,
-        returns: composite ? membersOf(returned) : [],
-      })
-    }
+    if (isUnionType(type)) continue
+    for (const field of Object.values(type.getFields()))
+      fields.set(`${type.name}.${field.name}`, fieldRule(type, field))
   }
   if (root) {
     for (const name of ['__schema', '__type']) {
-      const ttl = ttls[`${root.name}.${name}`]
-      fields.set(`${root.name}.${name}`, { ...SILENT, ttl, fixed: { ttl, private: false } })
+      const coordinate = `${root.name}.${name}`
+      const ttl = ttls[coordinate] ?? 0
+      fields.set(coordinate, { ...SILENT, ttl, fixed: { ttl, private: false } })
     }
   }
 
@@ -107,7 +137,29 @@ export function rulesOf(schema: GraphQLSchema, options: RuleOptions): Rules {
     field: (typeName, fieldName) =>
       fields.get(`${typeName}.${fieldName}`) ?? (fieldName.startsWith('__') ? SILENT : undefined),
     type: (typeName) => types.get(typeName) as TypeRule,
+    problems,
   }
+}
+
+/** What the schema itself says, by coordinate. */
+export function hintsOf(schema: GraphQLSchema): { hints: ReadonlyMap<string, CacheHint>; problems: readonly Error[] } {
+  const hints = new Map<string, CacheHint>()
+  const problems: Error[] = []
+  function add(coordinate: string, ...said: [Parameters<typeof hintOf>[0], Parameters<typeof hintOf>[1]]): void {
+    try {
+      hints.set(coordinate, hintOf(...said, coordinate))
+    } catch (error) {
+      problems.push(error as Error)
+      hints.set(coordinate, REFUSED)
+    }
+  }
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isCompositeType(type)) continue
+    add(type.name, type, type.extensionASTNodes)
+    if (isUnionType(type)) continue
+    for (const field of Object.values(type.getFields())) add(`${type.name}.${field.name}`, field, [])
+  }
+  return { hints, problems }
 }
 
 /** The lesser of two ttl; `undefined` says nothing. */
@@ -117,16 +169,35 @@ export function least(one: number | undefined, other: number | undefined): numbe
 }
 
 /** ms of a `maxAge`, which is in seconds. */
-export function msOf(maxAge: number | null | undefined): number | undefined {
-  return maxAge === undefined || maxAge === null ? undefined : maxAge * 1000
+export function msOf(maxAge: number | undefined): number | undefined {
+  return maxAge === undefined ? undefined : maxAge * 1000
 }
 
-function membersOf(type: GraphQLNamedType): readonly string[] {
-  return isUnionType(type) ? type.getTypes().map(({ name }) => name) : [type.name]
+type Fielded = GraphQLObjectType | GraphQLInterfaceType
+type Field = GraphQLField<unknown, unknown>
+
+function membersOf(type: GraphQLNamedType, schema: GraphQLSchema): readonly string[] {
+  if (!isAbstractType(type)) return [type.name]
+  const possible = schema.getPossibleTypes(type).map(({ name }) => name)
+  return isInterfaceType(type) ? [type.name, ...possible] : possible
+}
+
+/** By object type: the interfaces and unions that it belongs to. */
+function abstractTypesOf(schema: GraphQLSchema): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>()
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isAbstractType(type)) continue
+    for (const { name } of schema.getPossibleTypes(type)) {
+      const names = found.get(name)
+      if (names === undefined) found.set(name, [type.name])
+      else names.push(type.name)
+    }
+  }
+  return found
 }
 
 /** The first of the names that is a field of the type which can be asked for without arguments. */
-function idFieldOf(type: GraphQLObjectType, idFields: readonly string[]): string | undefined {
+function idFieldOf(type: Fielded, idFields: readonly string[]): string | undefined {
   const fields = type.getFields()
   return idFields.find((name) => {
     const field = Object.hasOwn(fields, name) ? fields[name] : undefined

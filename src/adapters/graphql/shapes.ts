@@ -13,7 +13,7 @@ import {
   type OperationDefinitionNode,
   type SelectionSetNode,
 } from 'graphql'
-import { isAdded } from './additions.ts'
+import { TYPE_KEY } from './additions.ts'
 import type { FieldRule, Rules, TypeRule } from './rules.ts'
 
 /** What an object of one type looks like at one place of a response. */
@@ -25,8 +25,8 @@ export interface Shape {
   readonly parts: readonly Part[]
   /** The response keys under which its id may stand. */
   readonly idKeys: readonly string[]
-  /** Whether it has what the client did not ask for. */
-  readonly added: boolean
+  /** The response keys of what the client did not ask for. */
+  readonly added: readonly string[]
 }
 
 /** What may stand under a response key. */
@@ -41,16 +41,23 @@ export interface Part {
 export interface Selection {
   /** The type of all of them, unless it is an abstract one. */
   readonly typeName: string | undefined
+  /** The response key under which it stands where it is an abstract one. */
+  readonly typeKey: string
   /** `undefined` for a type that can't be here. */
   shapeOf(typeName: string): Shape | undefined
 }
 
-/** The shape of a whole response to the operation. Those of its parts are made when they are first met. */
+/**
+ * The shape of a whole response to the operation. Those of its parts are made when they are first met.
+ *
+ * @param prefix of the response keys of additions
+ */
 export function shapeOf(
   schema: GraphQLSchema,
   document: DocumentNode,
   operation: OperationDefinitionNode,
   rules: Rules,
+  prefix: string,
 ): Shape | undefined {
   const root = schema.getRootType?.(operation.operation) ?? undefined
   if (!isObjectType(root)) return undefined
@@ -65,12 +72,12 @@ export function shapeOf(
     const rule = rules.type(type.name)
     const parts: Part[] = []
     const idKeys: string[] = []
-    let added = false
+    const added: string[] = []
     for (const [key, nodes] of collected) {
       const name = (nodes[0] as FieldNode).name.value
       if (name === rule.idField) idKeys.push(key)
-      if (isAdded(key)) {
-        added = true
+      if (key.startsWith(prefix)) {
+        added.push(key)
         continue
       }
       const fieldRule = rules.field(type.name, name)
@@ -87,6 +94,7 @@ export function shapeOf(
     const shapes = new Map<string, Shape>()
     return {
       typeName: isAbstractType(type) ? undefined : type.name,
+      typeKey: prefix + TYPE_KEY,
       shapeOf(typeName) {
         const known = shapes.get(typeName)
         if (known !== undefined) return known

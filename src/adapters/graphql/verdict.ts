@@ -10,7 +10,7 @@ import type { ResponseCacheSettings } from './options.ts'
 import type { Plan } from './plans.ts'
 import { type Reading, readResponse } from './reading.ts'
 import type { StoredResponse } from './response.ts'
-import { sharedExtensions } from './results.ts'
+import { sharedExtensions, tellsHttpCaches } from './results.ts'
 import { least } from './rules.ts'
 
 /** What of a result is for others. */
@@ -73,12 +73,15 @@ export function createJudge(
 
   return (result, about) => {
     const { id, plan, scope, context, now } = about
-    const reading = readResponse(result.data, plan.shape, takeHints(context))
+    const hints = takeHints(context)
+    const reading = readResponse(result.data, plan.shape, hints)
     const own = result.data === undefined ? result : { ...result, data: reading.data as Record<string, unknown> | null }
     const none = (lasting: boolean): Verdict => ({ own, response: undefined, tags: [], lasting })
     const { errors = [] } = own
     const failed = errors.length > 0
     if (reading.ignored || (reading.private && scope === null)) return none(true)
+    // What failed is not in the data, and its error may tell of it.
+    if (failed && scope === null && (plan.private || hasPrivate(hints))) return none(false)
     if (failed ? !mayBeTold(own, shareError) : own.data === undefined || own.data === null) return none(false)
     const ttl = ttlOf(reading, about)
     if (!failed && ttl <= 0) return none(true)
@@ -100,12 +103,17 @@ export function createJudge(
       createdAt: now,
       ttl: failed && wish !== true ? 0 : ttl,
       said: plan.ttl !== undefined || reading.ttl !== undefined,
-      private: reading.private,
+      private: reading.private || (failed && (plan.private || hasPrivate(hints))),
+      noCache: tellsHttpCaches(own),
       extended: extensions !== undefined,
       failed,
     }
     return { own, response, tags: tagsOf(plan, reading), lasting: false }
   }
+}
+
+function hasPrivate(hints: ReturnType<typeof takeHints>): boolean {
+  return hints !== undefined && [...hints.values()].some((hint) => hint.scope === 'PRIVATE')
 }
 
 function tagsOf({ operation }: Plan, { entities }: Reading): readonly string[] {

@@ -7,6 +7,7 @@ import { hasSmallJson, mediaTypeFor, paramsOfUrl } from './earlyRequests.ts'
 import { type Answer, answering } from './execution.ts'
 import type { ResponseCacheOptions } from './options.ts'
 import { type HttpAnswers, type HttpOptions, type ResponseHeaders, responseHeaders } from './responseHeaders.ts'
+import { schemaCheck } from './schemaCheck.ts'
 import { unchangedResult } from './served.ts'
 
 export { type CacheHint, type CacheScope, cacheControlTypeDefs, setCacheHint } from './cacheControl.ts'
@@ -44,17 +45,26 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
   const headers = responseHeaders(http, internalsOf(options.cache).now)
   const requests = new WeakMap<Request, HttpAnswers & { enabled?: boolean }>()
 
-  function known(request: Request): HttpAnswers & { enabled?: boolean } {
-    let one = requests.get(request)
+  /** Where there is no request, as with graphql-ws, nothing is told in headers. */
+  function known(request: Request | undefined): HttpAnswers & { enabled?: boolean } {
+    let one = request && requests.get(request)
     if (one === undefined) {
       one = { asked: 0, answers: [] }
-      requests.set(request, one)
+      if (request !== undefined) requests.set(request, one)
     }
     return one
   }
 
   const early = earlyOf(options)
+  const { onPluginInit, onSchemaChange } = schemaCheck()
   return {
+    onPluginInit,
+
+    onSchemaChange(payload) {
+      onSchemaChange(payload)
+      early?.forget()
+    },
+
     ...(early === undefined
       ? {}
       : earlyHooks(early, headers, (request, answered) => {
@@ -81,11 +91,15 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
           },
           scope: (operation) => session(request, context, operation),
           planned: (plan) => early?.learn(context.params, plan),
-          directives: headers.directives(request),
+          directives: request && headers.directives(request),
         })
         about.answers.push(answered)
-        return answered.result ?? NOT_CACHED
+        return answered.result ?? notCached()
       })
+    },
+
+    onResultProcess({ request, result }) {
+      known(request).written = result
     },
 
     onResponse({ request, response, setResponse, fetchAPI }) {
@@ -98,12 +112,9 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
 }
 
 /** RFC 9111 §5.2.1.7. */
-const NOT_CACHED = {
-  errors: [
-    new GraphQLError('The response is not in the cache, and the request wants it from there only.', {
-      extensions: { code: 'ONLY_IF_CACHED', http: { status: 504 } },
-    }),
-  ],
+function notCached() {
+  const message = 'The response is not in the cache, and the request wants it from there only.'
+  return { errors: [new GraphQLError(message, { extensions: { code: 'ONLY_IF_CACHED', http: { status: 504 } } })] }
 }
 
 /** @throws TypeError for options that do not go together */
@@ -129,10 +140,8 @@ function earlyHooks(
   early: Early,
   headers: ResponseHeaders,
   answered: (request: Request, answer: Answer) => void,
-): Pick<Plugin, 'onRequestParse' | 'onSchemaChange'> {
+): Pick<Plugin, 'onRequestParse'> {
   return {
-    onSchemaChange: early.forget,
-
     async onRequestParse({ request, requestParser, setRequestParser, endResponse, fetchAPI }) {
       const mediaType = mediaTypeFor(request.headers.get('accept'))
       if (mediaType === undefined || requestParser === undefined || headers.directives(request) !== undefined) return
