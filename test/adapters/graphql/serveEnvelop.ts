@@ -14,7 +14,7 @@ interface Params {
 }
 
 /** Plain envelop with the few lines of HTTP that it needs. */
-export function serveEnvelop({ cache, schema, session, before, after, graphql }: Site) {
+export function serveEnvelop({ cache, schema, session, before, after, graphql, options }: Site) {
   const { parse, validate, execute, subscribe, specifiedRules } = graphql
   const getEnveloped = envelop({
     plugins: [
@@ -25,6 +25,7 @@ export function serveEnvelop({ cache, schema, session, before, after, graphql }:
         cache,
         ttl: 60_000,
         session: (context) => session(context as unknown as ShopContext),
+        ...options,
       }),
       ...(after as Plugin[]),
     ],

@@ -4,7 +4,7 @@ import { serveHttp } from '../http.ts'
 import type { Site } from './shop.ts'
 
 /** GraphQL Yoga on node:http. */
-export function serveYoga({ cache, schema, session, before, after }: Site) {
+export function serveYoga({ cache, schema, session, before, after, options }: Site) {
   const yoga = createYoga({
     schema,
     logging: false,
@@ -15,6 +15,7 @@ export function serveYoga({ cache, schema, session, before, after }: Site) {
         cache,
         ttl: 60_000,
         session: (_request, context) => session(context),
+        ...options,
       }),
       ...(after as Plugin[]),
     ],

@@ -4,7 +4,7 @@ import { type Cache, type CacheOptions, createCache, type Store } from '../../..
 import { testNamespace } from '../../redis/namespace.ts'
 import { createGate, type Gate } from '../gate.ts'
 import type { HttpServer } from '../http.ts'
-import { type ShopContext, shopSchema } from './schema.ts'
+import { type Kitchen, type ShopContext, shopSchema } from './schema.ts'
 
 /** What may differ between the shops of two tests. */
 export interface ShopOptions {
@@ -15,6 +15,10 @@ export interface ShopOptions {
   cache?: Omit<CacheOptions, 'store' | 'namespace'>
   incremental?: boolean
   graphql?: typeof graphql
+  /** Of the plugin, besides cache, ttl and session. */
+  options?: object
+  /** In place of that of the shops. */
+  schema?: (kitchen: Kitchen) => graphql.GraphQLSchema
 }
 
 /** What a framework has to make a server of. */
@@ -25,6 +29,7 @@ export interface Site {
   readonly before: readonly object[]
   readonly after: readonly object[]
   readonly graphql: typeof graphql
+  readonly options: object
 }
 
 export type Serve = (site: Site) => Promise<HttpServer>
@@ -83,9 +88,17 @@ export function useTown(serve: Serve, storeOf: () => Store): OpenTown {
       await cache.ready()
       const runs = recorder(all)
       const { graphql: engine = graphql, incremental = false, before = [], after = [] } = options
-      const schema = shopSchema({ graphql: engine, name, gate, runs, incremental })
+      const schema = (options.schema ?? shopSchema)({ graphql: engine, name, gate, runs, incremental })
       const session = options.session ?? (({ user }: ShopContext) => user ?? null)
-      const server = await serve({ cache, schema, session: session as Site['session'], before, after, graphql: engine })
+      const server = await serve({
+        cache,
+        schema,
+        session: session as Site['session'],
+        before,
+        after,
+        graphql: engine,
+        options: options.options ?? {},
+      })
       open.push(server)
       return { url: server.url, cache, runs, ...client(`${server.url}/graphql`) }
     })
