@@ -15,6 +15,8 @@ export interface StoredResponse {
   readonly said: boolean
   /** Only for the session that asked. */
   readonly private: boolean
+  /** Whoever made it told HTTP caches in a header of its own, which others do not get: they are to ask each time. */
+  readonly noCache: boolean
   /** It has `extensions`. */
   readonly extended: boolean
   /** It has errors, and is not what a client sees: `failureOf` makes that of it. */
@@ -24,7 +26,7 @@ export interface StoredResponse {
 /**
  * | offset | bytes | what |
  * | --- | --- | --- |
- * | 0 | 1 | 1: said; 2: private; 4: extended; 8: failed |
+ * | 0 | 1 | 1: said; 2: private; 4: extended; 8: failed; 16: noCache |
  * | 1 | 8 | createdAt, float64, big-endian |
  * | 9 | 8 | ttl, float64, big-endian |
  * | 17 | 4 | length of the text, uint32, big-endian |
@@ -74,6 +76,7 @@ export const responseCodec: Codec = {
       private: (flags & PRIVATE) !== 0,
       extended: (flags & EXTENDED) !== 0,
       failed: (flags & FAILED) !== 0,
+      noCache: (flags & NO_CACHE) !== 0,
     } satisfies StoredResponse
   },
 }
@@ -83,8 +86,16 @@ const SAID = 1
 const PRIVATE = 2
 const EXTENDED = 4
 const FAILED = 8
+const NO_CACHE = 16
 const ETAG = /^(?:"[\x21\x23-\x7e]*")?$/
 
-function flagsOf({ said, private: isPrivate, extended, failed }: StoredResponse): number {
-  return (said ? SAID : 0) | (isPrivate ? PRIVATE : 0) | (extended ? EXTENDED : 0) | (failed ? FAILED : 0)
+function flagsOf({ said, private: isPrivate, extended, failed, noCache }: StoredResponse): number {
+  const flags: [boolean, number][] = [
+    [said, SAID],
+    [isPrivate, PRIVATE],
+    [extended, EXTENDED],
+    [failed, FAILED],
+    [noCache, NO_CACHE],
+  ]
+  return flags.reduce((sum, [on, flag]) => (on ? sum + flag : sum), 0)
 }

@@ -9,12 +9,18 @@ import { isUnchanged } from './served.ts'
 /** What the HTTP side of a plugin is told. */
 export interface HttpOptions {
   /**
-   * Seconds that HTTP caches may serve a response without asking again, at most; also one of which no policy says how long
-   * it is fresh. They can't be told to forget: an invalidation does not reach them. Default: what the schema's or the
-   * options' policy says, and nothing without one.
+   * Seconds that HTTP caches may serve a response without asking again, at most, and never longer than it is stored; also
+   * one of which no policy says how long it is fresh. They can't be told to forget: an invalidation does not reach them.
+   * Default: what the schema's or the options' policy says, and nothing without one.
    */
   readonly maxAge?: number | undefined
-  /** Names of request headers that responses depend on, besides `Accept`: `['Accept-Language']`. Default: none. */
+  /** Seconds after those, in which they may serve it while they ask again (RFC 5861 §3). Default: none. */
+  readonly staleWhileRevalidate?: number | undefined
+  /**
+   * Names of request headers that responses depend on, besides `Accept`: `['Accept-Language']`; what tells sessions apart,
+   * besides `Authorization` and `Cookie`; and `Origin`, where CORS allows several. For HTTP caches only: what a response
+   * depends on must be in its session or its key too. Default: none.
+   */
   readonly vary?: readonly string[] | undefined
   /** Whether what clients say in `Cache-Control` counts: `no-cache`, `no-store`, `max-age`, `only-if-cached`. Default: no. */
   readonly honorRequest?: boolean | undefined
@@ -25,6 +31,8 @@ export interface HttpAnswers {
   /** Operations that were asked for. */
   asked: number
   readonly answers: Answer[]
+  /** What is written of them, a list for a batch; `undefined` where that was not seen. */
+  written?: unknown
 }
 
 /** The headers of responses, and what requests say. */
@@ -35,7 +43,7 @@ export interface ResponseHeaders {
   write(request: Request, response: Response, known: HttpAnswers, fetchAPI: { Response: typeof Response }): Response
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(['maxAge', 'vary', 'honorRequest'])
+const OPTIONS: ReadonlySet<string> = new Set(['maxAge', 'staleWhileRevalidate', 'vary', 'honorRequest'])
 
 /** @throws TypeError or RangeError for bad options */
 export function responseHeaders(options: HttpOptions, now: () => number): ResponseHeaders {
@@ -43,60 +51,108 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
   for (const name of Object.keys(options)) {
     if (!OPTIONS.has(name)) throw new TypeError(`http has no option "${name}"; it has ${[...OPTIONS].join(', ')}`)
   }
-  const { maxAge, vary = [], honorRequest = false } = options
-  if (maxAge !== undefined && !(typeof maxAge === 'number' && maxAge >= 0)) {
-    throw new RangeError(`http.maxAge must be at least 0 (s), got ${String(maxAge)}`)
-  }
+  const { maxAge, staleWhileRevalidate, vary = [], honorRequest = false } = options
+  checkSeconds('maxAge', maxAge)
+  checkSeconds('staleWhileRevalidate', staleWhileRevalidate)
   if (!Array.isArray(vary) || !vary.every((name) => typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name))) {
     throw new TypeError('http.vary must be a list of header names')
   }
   if (typeof honorRequest !== 'boolean') throw new TypeError('http.honorRequest must be a boolean')
-  const varies = ['Accept', ...vary]
 
-  function policyOf({ response, scope }: Answer): ResponsePolicy {
+  /** `maxAge` in seconds from now on. `own`: it is sent as it is stored. */
+  function policyOf({ response, scope }: Answer, own: boolean): ResponsePolicy {
     if (response === undefined) return { shared: false, maxAge: undefined, store: false }
-    const { said, private: isPrivate, createdAt, ttl } = response
-    const left = Math.min(said ? (createdAt + ttl - now()) / 1000 : (maxAge ?? 0), maxAge ?? Number.POSITIVE_INFINITY)
-    const fresh = left >= 1
-    return {
-      shared: fresh && scope === null && !isPrivate,
-      maxAge: fresh ? left + ageOf(response.createdAt) : undefined,
-      store: true,
-    }
+    const { said, private: isPrivate, noCache, createdAt, ttl } = response
+    const left = Math.min(ttl, createdAt + ttl - now()) / 1000
+    const allowed = Math.min(left, maxAge ?? (said ? left : 0))
+    // What another plugin made of it may be for this client alone.
+    if (allowed < 1 || noCache || !own) return { shared: false, maxAge: undefined, store: true }
+    return { shared: scope === null && !isPrivate, maxAge: allowed, staleWhileRevalidate, store: true }
   }
 
-  /** s. */
-  function ageOf(createdAt: number): number {
-    return Math.max(0, Math.floor((now() - createdAt) / 1000))
+  /** s, of the oldest that was not made for this request (RFC 9111 §5.1); `undefined` where all were. */
+  function ageOf(answers: readonly Answer[]): number | undefined {
+    const ages = answers.map(({ outcome, response }) => {
+      const isOwn = outcome.type !== 'hit' && !(outcome.type === 'forwarded' && outcome.collapsed)
+      return isOwn || response === undefined ? -1 : Math.max(0, Math.floor((now() - response.createdAt) / 1000))
+    })
+    const age = Math.max(...ages)
+    return age < 0 ? undefined : age
   }
 
   return {
     directives: (request) => (honorRequest ? requestDirectives(request.headers) : undefined),
 
-    write(request, response, { asked, answers }, fetchAPI) {
+    write(request, response, known, fetchAPI) {
       const { headers } = response
-      const [first] = answers
-      if (first === undefined) return response
+      const { asked, answers } = known
+      if (answers.length === 0) return response
       headers.set('Cache-Status', appendCacheStatus(headers.get('Cache-Status'), worst(answers)))
-      const kept = answers.map(({ response }) => response).filter((one) => one !== undefined)
-      // Mutations, and what the cache has nothing to do with, say it themselves, or nothing.
-      if (kept.length === 0 || response.status !== 200) return response
-      const policies = answers.map(policyOf)
+      if (answers.every(isForeign)) return response
       // One that failed before it was executed has no answer here.
-      const policy = answers.length < asked ? strictest([]) : strictest(policies)
-      if (!headers.has('Cache-Control')) headers.set('Cache-Control', cacheControlOf(policy))
-      headers.set('Vary', varyOf(headers.get('Vary'), varies))
-      headers.set('Age', String(Math.max(...kept.map(({ createdAt }) => ageOf(createdAt)))))
-      const etag = asked === 1 && isUnchanged(first.result) ? first.response?.etag : undefined
-      if (etag === undefined || etag === '') return response
+      const complete = response.status === 200 && answers.length >= asked
+      const policy = strictest(complete ? answers.map((one) => policyOf(one, isAsStored(one, known, headers))) : [])
+      const age = ageOf(answers)
+      if (!headers.has('Cache-Control')) headers.set('Cache-Control', cacheControlOf(sent(policy, headers, age ?? 0)))
+      const names = policy.maxAge !== undefined && answers.some(hasSession) ? [...OF_SESSIONS, ...vary] : vary
+      headers.set('Vary', varyOf(headers.get('Vary'), ['Accept', ...names]))
+      if (age !== undefined) headers.set('Age', String(age))
+      const etag = complete ? etagFor(known, headers) : undefined
+      if (etag === undefined || headers.has('ETag')) return response
       headers.set('ETag', etag)
       const conditional = request.method === 'GET' || request.method === 'HEAD'
       if (!conditional || !matchesEtag(request.headers.get('If-None-Match'), etag)) return response
-      headers.delete('Content-Type')
-      headers.delete('Content-Length')
+      for (const name of OF_CONTENT) headers.delete(name)
       return new fetchAPI.Response(null, { status: 304, headers })
     },
   }
+}
+
+/** Request headers that tell sessions apart, mostly: one browser may have one user after the other. */
+const OF_SESSIONS = ['Authorization', 'Cookie']
+
+/** A 304 has none of them (RFC 9110 §15.4.5). */
+const OF_CONTENT = ['Content-Type', 'Content-Length', 'Content-Encoding']
+
+function checkSeconds(name: string, given: unknown): void {
+  if (given === undefined || (typeof given === 'number' && given >= 0)) return
+  throw new RangeError(`http.${name} must be at least 0 (s), got ${String(given)}`)
+}
+
+/** Mutations, and what the cache has nothing to do with, say it themselves, or nothing. */
+function isForeign({ outcome }: Answer): boolean {
+  return outcome.type === 'forwarded' && (outcome.why === 'method' || outcome.detail === 'disabled')
+}
+
+function hasSession({ scope }: Answer): boolean {
+  return typeof scope === 'string'
+}
+
+/** The policy as it is sent: `max-age` counts from when the response was made. */
+function sent(policy: ResponsePolicy, headers: Headers, age: number): ResponsePolicy {
+  // Caches keep cookies with the response (RFC 9111 §7.3): they are not for others.
+  const shared = policy.shared && !headers.has('Set-Cookie')
+  return { ...policy, shared, maxAge: policy.maxAge === undefined ? undefined : policy.maxAge + age }
+}
+
+/** Whether the answer is sent as it is stored: no plugin has changed it, and it is not wrapped into anything. */
+function isAsStored({ result }: Answer, { written }: HttpAnswers, headers: Headers): boolean {
+  if (!isUnchanged(result) || !/^application\/(?:graphql-response\+)?json\b/.test(headers.get('Content-Type') ?? '')) {
+    return false
+  }
+  return written === undefined || (Array.isArray(written) ? written.includes(result) : written === result)
+}
+
+/** The entity tag of a response that is one answer as it is stored. */
+function etagFor(known: HttpAnswers, headers: Headers): string | undefined {
+  const { asked, answers, written } = known
+  const [first] = answers
+  if (first?.response === undefined || first.response.etag === '') return undefined
+  if (asked !== 1 || answers.length > 1 || Array.isArray(written) || !isAsStored(first, known, headers))
+    return undefined
+  const { etag } = first.response
+  // The tag is of the text: of compressed bytes it is a weak one (RFC 9110 §8.8.1).
+  return /^(?:none|identity)?$/.test(headers.get('Content-Encoding') ?? '') ? etag : `W/${etag}`
 }
 
 /** What is said of several answers in one response: that of the one for which most was done. */
@@ -105,6 +161,6 @@ function worst(answers: readonly Answer[]): CacheOutcome {
   return outcomes.find(({ type }) => type !== 'hit') ?? outcomes.reduce((a, b) => (ttlOf(a) <= ttlOf(b) ? a : b))
 }
 
-function ttlOf({ ttl = Number.POSITIVE_INFINITY }: CacheOutcome): number {
-  return ttl
+function ttlOf(outcome: CacheOutcome): number {
+  return outcome.type === 'hit' ? outcome.ttl : Number.POSITIVE_INFINITY
 }

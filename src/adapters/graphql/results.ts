@@ -16,6 +16,12 @@ export function sharedExtensions({ extensions }: ExecutionResult): Record<string
   return Object.keys(shared).length === 0 ? undefined : shared
 }
 
+/** Whether the answer to this request tells HTTP caches, in a header of its own, what they may do. */
+export function tellsHttpCaches({ extensions }: ExecutionResult): boolean {
+  const { headers } = (extensions?.http ?? {}) as { headers?: object | undefined }
+  return Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'cache-control')
+}
+
 /** Plain objects and arrays anew, all else as it is. */
 export function copyOf<V>(value: V): V {
   if (typeof value !== 'object' || value === null) return value

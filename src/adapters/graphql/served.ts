@@ -36,9 +36,11 @@ export function servedResult(stored: StoredResponse, own?: ExecutionResult): Exe
     // Where somebody has changed it, or may have, it is written anew.
     const same =
       asked === result && !looked && extensionsText(asked) === extensions && Object.keys(asked).every(isKnown)
-    if (!same) return JSON.stringify(asked)
-    unchanged.add(asked)
-    return textOf(stored)
+    const text = same ? textOf(stored) : JSON.stringify(asked)
+    // Who only looked at it has changed nothing.
+    if (same || text === textOf(stored)) unchanged.add(result)
+    else unchanged.delete(result)
+    return text
   }
   return Object.defineProperty(result, 'stringify', { value: stringify })
 }

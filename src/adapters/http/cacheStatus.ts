@@ -1,5 +1,5 @@
 /** What the cache did with a request, in the words of RFC 9211 §2. */
-export type CacheOutcome = Hit | Forwarded
+export type CacheOutcome = Hit | Forwarded | Refused
 
 /** Answered without the origin (§2.1). */
 export interface Hit {
@@ -26,6 +26,13 @@ export interface Forwarded {
   readonly detail?: string | undefined
 }
 
+/** Neither: what is stored was all that was wanted, and it is not there (`only-if-cached`). */
+export interface Refused {
+  readonly type: 'refused'
+  /** As that of `Forwarded`. */
+  readonly detail: string
+}
+
 /** Our member of a `Cache-Status` field: `atomcache; fwd=miss; stored; ttl=60`. A ttl without end is not said. */
 export function cacheStatusOf(outcome: CacheOutcome): string {
   switch (outcome.type) {
@@ -36,6 +43,8 @@ export function cacheStatusOf(outcome: CacheOutcome): string {
       const done = `${stored ? '; stored' : ''}${collapsed ? '; collapsed' : ''}`
       return `atomcache; fwd=${why}${done}${ttlOf(ttl)}${detail === undefined ? '' : `; detail=${quoted(detail)}`}`
     }
+    case 'refused':
+      return `atomcache; detail=${quoted(outcome.detail)}`
     default:
       return outcome satisfies never
   }

@@ -37,6 +37,7 @@ describe('Cache-Status', () => {
       'atomcache; fwd=miss; stored; collapsed; ttl=1; detail="x"',
       { type: 'forwarded', why: 'miss', detail: 'x', ttl: 1_500, collapsed: true, stored: true },
     ],
+    ['atomcache; detail="not stored"', { type: 'refused', detail: 'not stored' }],
   ])('is %j', (field, outcome) => {
     expect(cacheStatusOf(outcome)).toBe(field)
   })
@@ -132,6 +133,11 @@ describe('the reader of these tests', () => {
 
 const ttl = fc.oneof(fc.integer({ min: -5_000, max: 5_000 }), fc.double(), fc.constantFrom(Infinity, -Infinity))
 
+const detail = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 150 }),
+  fc.array(fc.constantFrom('"', '\\', '\r\n', 'é', '😀', ';', ',', '=')).map((parts) => parts.join('')),
+)
+
 const outcome: fc.Arbitrary<CacheOutcome> = fc.oneof(
   fc.record({ type: fc.constant('hit' as const), ttl }),
   fc.record(
@@ -141,20 +147,20 @@ const outcome: fc.Arbitrary<CacheOutcome> = fc.oneof(
       stored: fc.boolean(),
       collapsed: fc.boolean(),
       ttl,
-      detail: fc.oneof(
-        fc.string({ unit: 'binary', maxLength: 150 }),
-        fc.array(fc.constantFrom('"', '\\', '\r\n', 'é', '😀', ';', ',', '=')).map((parts) => parts.join('')),
-      ),
+      detail,
     },
     { requiredKeys: ['type', 'why'] },
   ),
+  fc.record({ type: fc.constant('refused' as const), detail }),
 )
 
 /** What a reader is to find. */
 function memberOf(given: CacheOutcome): Item {
   const limit = 999_999_999_999_999
-  const parameters: Record<string, Item['value']> = given.type === 'hit' ? { hit: true } : { fwd: new Token(given.why) }
-  if (given.ttl !== undefined && Number.isFinite(given.ttl)) {
+  const parameters: Record<string, Item['value']> = {}
+  if (given.type === 'hit') parameters.hit = true
+  if (given.type === 'forwarded') parameters.fwd = new Token(given.why)
+  if (given.type !== 'refused' && given.ttl !== undefined && Number.isFinite(given.ttl)) {
     const seconds = Math.floor(given.ttl / 1_000)
     // `+ 0`: on the wire there is no -0.
     parameters.ttl = (seconds > limit ? limit : seconds < -limit ? -limit : seconds) + 0
@@ -162,10 +168,10 @@ function memberOf(given: CacheOutcome): Item {
   if (given.type === 'forwarded') {
     if (given.stored) parameters.stored = true
     if (given.collapsed) parameters.collapsed = true
-    if (given.detail !== undefined) {
-      const letters = [...given.detail.slice(0, 100)]
-      parameters.detail = letters.map((letter) => (letter >= ' ' && letter <= '~' ? letter : '?')).join('')
-    }
+  }
+  if (given.type !== 'hit' && given.detail !== undefined) {
+    const letters = [...given.detail.slice(0, 100)]
+    parameters.detail = letters.map((letter) => (letter >= ' ' && letter <= '~' ? letter : '?')).join('')
   }
   return { value: new Token('atomcache'), parameters }
 }
