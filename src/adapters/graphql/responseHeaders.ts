@@ -87,19 +87,24 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
       const { headers } = response
       const { asked, answers } = known
       if (answers.length === 0) return response
-      headers.set('Cache-Status', appendCacheStatus(headers.get('Cache-Status'), worst(answers)))
+      const before = fieldsOf(headers)
+      const write = (name: string, value: string) => {
+        if (before.has(name.toLowerCase())) headers.delete(name)
+        headers.set(name, value)
+      }
+      write('Cache-Status', appendCacheStatus(before.get('cache-status') ?? null, worst(answers)))
       if (answers.every(isForeign)) return response
       // One that failed before it was executed has no answer here.
       const complete = response.status === 200 && answers.length >= asked
-      const policy = strictest(complete ? answers.map((one) => policyOf(one, isAsStored(one, known, headers))) : [])
+      const policy = strictest(complete ? answers.map((one) => policyOf(one, isAsStored(one, known, before))) : [])
       const age = ageOf(answers)
-      if (!headers.has('Cache-Control')) headers.set('Cache-Control', cacheControlOf(sent(policy, headers, age ?? 0)))
+      if (!before.has('cache-control')) write('Cache-Control', cacheControlOf(sent(policy, before, age ?? 0)))
       const names = policy.maxAge !== undefined && answers.some(hasSession) ? [...OF_SESSIONS, ...vary] : vary
-      headers.set('Vary', varyOf(headers.get('Vary'), ['Accept', ...names]))
-      if (age !== undefined) headers.set('Age', String(age))
-      const etag = complete ? etagFor(known, headers) : undefined
-      if (etag === undefined || headers.has('ETag')) return response
-      headers.set('ETag', etag)
+      write('Vary', varyOf(before.get('vary') ?? null, ['Accept', ...names]))
+      if (age !== undefined) write('Age', String(age))
+      const etag = complete && !before.has('etag') ? etagFor(known, before) : undefined
+      if (etag === undefined) return response
+      write('ETag', etag)
       const conditional = request.method === 'GET' || request.method === 'HEAD'
       if (!conditional || !matchesEtag(request.headers.get('If-None-Match'), etag)) return response
       for (const name of OF_CONTENT) headers.delete(name)
@@ -129,30 +134,46 @@ function hasSession({ scope }: Answer): boolean {
 }
 
 /** The policy as it is sent: `max-age` counts from when the response was made. */
-function sent(policy: ResponsePolicy, headers: Headers, age: number): ResponsePolicy {
+function sent(policy: ResponsePolicy, fields: Fields, age: number): ResponsePolicy {
   // Caches keep cookies with the response (RFC 9111 §7.3): they are not for others.
-  const shared = policy.shared && !headers.has('Set-Cookie')
+  const shared = policy.shared && !fields.has('set-cookie')
   return { ...policy, shared, maxAge: policy.maxAge === undefined ? undefined : policy.maxAge + age }
 }
 
+/** By name in lower case. */
+type Fields = ReadonlyMap<string, string>
+
+/**
+ * The fields as they will be sent. In the `Headers` that Yoga has on Node some are not found by `get` and `has`: cookies
+ * given at construction, names of which two spellings were set, names in a copy.
+ */
+function fieldsOf(headers: Headers): Fields {
+  const fields = new Map<string, string>()
+  headers.forEach((value, name) => {
+    const id = name.toLowerCase()
+    const before = fields.get(id)
+    fields.set(id, before === undefined ? value : `${before}, ${value}`)
+  })
+  return fields
+}
+
 /** Whether the answer is sent as it is stored: no plugin has changed it, and it is not wrapped into anything. */
-function isAsStored({ result }: Answer, { written }: HttpAnswers, headers: Headers): boolean {
-  if (!isUnchanged(result) || !/^application\/(?:graphql-response\+)?json\b/.test(headers.get('Content-Type') ?? '')) {
+function isAsStored({ result }: Answer, { written }: HttpAnswers, fields: Fields): boolean {
+  if (!isUnchanged(result) || !/^application\/(?:graphql-response\+)?json\b/.test(fields.get('content-type') ?? '')) {
     return false
   }
   return written === undefined || (Array.isArray(written) ? written.includes(result) : written === result)
 }
 
 /** The entity tag of a response that is one answer as it is stored. */
-function etagFor(known: HttpAnswers, headers: Headers): string | undefined {
+function etagFor(known: HttpAnswers, fields: Fields): string | undefined {
   const { asked, answers, written } = known
   const [first] = answers
   if (first?.response === undefined || first.response.etag === '') return undefined
-  if (asked !== 1 || answers.length > 1 || Array.isArray(written) || !isAsStored(first, known, headers))
-    return undefined
+  if (asked !== 1 || answers.length > 1 || Array.isArray(written) || !isAsStored(first, known, fields)) return undefined
   const { etag } = first.response
   // The tag is of the text: of compressed bytes it is a weak one (RFC 9110 §8.8.1).
-  return /^(?:none|identity)?$/.test(headers.get('Content-Encoding') ?? '') ? etag : `W/${etag}`
+  return /^(?:none|identity)?$/.test(fields.get('content-encoding') ?? '') ? etag : `W/${etag}`
 }
 
 /** What is said of several answers in one response: that of the one for which most was done. */
