@@ -1,5 +1,5 @@
 import type { ExecuteFunction, Plugin } from '@envelop/core'
-import type { ExecutionArgs, OperationDefinitionNode } from 'graphql'
+import type { ExecutionArgs, ExecutionResult, OperationDefinitionNode } from 'graphql'
 import type { Scope } from '../../core/scope.ts'
 import { answering } from './execution.ts'
 import type { ResponseCacheOptions } from './options.ts'
@@ -38,8 +38,14 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
   }
 }
 
-/** Runs an operation, or answers it from the cache: as `execute` of graphql-js, for servers that have one of their own. */
-export type CachedExecute = <A extends ExecutionArgs>(args: A, execute: (args: A) => unknown) => Promise<unknown>
+/**
+ * Runs an operation, or answers it from the cache: as `execute` of graphql-js, for servers that let theirs be replaced. What
+ * comes from the cache is a result without errors, or what another request's run failed with.
+ */
+export type CachedExecute = <A extends ExecutionArgs, R>(
+  args: A,
+  execute: (args: A) => R | Promise<R>,
+) => Promise<R | ExecutionResult>
 
 /**
  * What `useAtomCache` does, for any server that lets its executor be replaced.
@@ -51,7 +57,7 @@ export function cachedExecute<C extends object = Record<string, unknown>>(
 ): CachedExecute {
   const answer = answering(options, ['session', 'enabled'])
   const { session, enabled } = options
-  return async (args, execute) => {
+  return async <A extends ExecutionArgs, R>(args: A, execute: (args: A) => R | Promise<R>) => {
     const context = args.contextValue as C
     const { result } = await answer({
       args,
@@ -59,6 +65,6 @@ export function cachedExecute<C extends object = Record<string, unknown>>(
       enabled: () => enabled?.(context) ?? true,
       scope: (operation) => session(context, operation),
     })
-    return result
+    return result as R | ExecutionResult
   }
 }
