@@ -1,3 +1,4 @@
+import type { GraphQLResolveInfo } from 'graphql'
 import { cacheControlTypeDefs, setCacheHint } from '../../../src/adapters/graphql/envelop.ts'
 import { market } from './market.ts'
 
@@ -56,9 +57,11 @@ const typed = { __typename: 'Typed', name: 'typed', low: 'low', bare, inner: bar
 const own = { __typename: 'Own', name: 'own', pin: '1' }
 const known: Record<string, object> = { Bare: bare, Typed: typed, Own: own, Vault: { __typename: 'Vault', pin: '2' } }
 
+type Info = Pick<GraphQLResolveInfo, 'path'>
+
 /** Hints by the arguments of the field: both at once, or one after the other. */
 function hints<V>(value: V) {
-  return (_parent: never, { maxAge, scope }: { maxAge?: number; scope?: string }, context: object, info: never): V => {
+  return (_parent: never, { maxAge, scope }: { maxAge?: number; scope?: string }, context: object, info: Info): V => {
     if (scope !== undefined) setCacheHint(context, info, { scope: scope as 'PRIVATE' })
     if (maxAge !== undefined) setCacheHint(context, info, { maxAge })
     return value

@@ -6,7 +6,7 @@ import type { Question, Town } from './shop.ts'
 
 type Resolvers = Record<string, Record<string, GraphQLFieldResolver<never, ShopContext>>>
 
-/** A schema of a test's own. Fields of Query and Mutation count as runs, under their names, and pass the gate. */
+/** A schema of a test's own. Fields of Query and Mutation count as runs, under their names; those of Query pass the gate. */
 export function market(sdl: string, resolversOf: (kitchen: Kitchen) => Resolvers) {
   return (kitchen: Kitchen): GraphQLSchema => {
     const schema = kitchen.graphql.buildSchema(sdl)
@@ -14,19 +14,24 @@ export function market(sdl: string, resolversOf: (kitchen: Kitchen) => Resolvers
       const fields = (schema.getType(typeName) as GraphQLObjectType).getFields()
       for (const [name, resolve] of Object.entries(resolvers)) {
         const isRoot = typeName === 'Query' || typeName === 'Mutation'
-        Object.assign(fields[name] as object, { resolve: isRoot ? counted(kitchen, name, resolve) : resolve })
+        Object.assign(fields[name] as object, { resolve: isRoot ? counted(kitchen, typeName, name, resolve) : resolve })
       }
     }
     return schema
   }
 }
 
-function counted({ runs, gate }: Kitchen, name: string, resolve: GraphQLFieldResolver<never, ShopContext>) {
+function counted(
+  { runs, gate }: Kitchen,
+  typeName: string,
+  name: string,
+  resolve: GraphQLFieldResolver<never, ShopContext>,
+) {
   return async (...args: Parameters<typeof resolve>) => {
     runs.push(name)
     // What is read before the gate is what was there before it opened.
     const value = await resolve(...args)
-    await gate.pass()
+    if (typeName === 'Query') await gate.pass()
     return value
   }
 }
