@@ -6,10 +6,12 @@ import { createRedisCache } from '@envelop/response-cache-redis'
 import { useResponseCache } from '@graphql-yoga/plugin-response-cache'
 import { createSchema, createYoga, type Plugin } from 'graphql-yoga'
 import { Redis } from 'ioredis'
-import { useAtomCache } from '../../src/adapters/graphql/yoga.ts'
-import { createCache } from '../../src/index.ts'
-import { redisStore } from '../../src/stores/redis/index.ts'
 import { serve } from '../../test/redis/child.ts'
+
+// As it is published: run from source it would carry what the loader adds to it.
+const { createCache }: typeof import('../../src/index.ts') = await built('index')
+const { redisStore }: typeof import('../../src/stores/redis/index.ts') = await built('redis')
+const { useAtomCache }: typeof import('../../src/adapters/graphql/yoga.ts') = await built('yoga')
 
 export type Contestant = 'http' | 'hand' | 'hand (buffers)' | 'response-cache' | 'atomcache' | 'atomcache early'
 
@@ -85,6 +87,10 @@ function byHand(contestant: Contestant, redis: Redis): Plugin {
       endResponse(new fetchAPI.Response(body as string, { headers }))
     },
   }
+}
+
+function built(door: string) {
+  return import(new URL(`../../dist/${door}.js`, import.meta.url).href)
 }
 
 function rawListener(redis: Redis): RequestListener {
