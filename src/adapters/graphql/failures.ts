@@ -5,8 +5,8 @@ interface Told {
   readonly message: string
   readonly path?: readonly (string | number)[] | undefined
   readonly extensions?: Record<string, unknown> | undefined
-  /** It was thrown as something else than a GraphQLError: whoever masks errors masks it. */
-  readonly unexpected: boolean
+  /** Name of what it was thrown as, where that was no GraphQLError: whoever masks errors masks it. */
+  readonly original?: string | undefined
 }
 
 /** Whether each error of the result, and what it was thrown as, may be told to others. */
@@ -20,13 +20,8 @@ export function mayBeTold({ errors = [] }: ExecutionResult, shareError: (error: 
  */
 export function failureText(data: unknown, errors: readonly GraphQLError[], extensions: object | undefined): string {
   const told = errors.map((error): Told => {
-    const { message, path, extensions, originalError } = error
-    return {
-      message,
-      path,
-      extensions: toldOf(extensions),
-      unexpected: originalError !== undefined && !isExpected(originalError),
-    }
+    const { message, path, extensions } = error
+    return { message, path, extensions: toldOf(extensions), original: originalOf(error) }
   })
   return JSON.stringify({ data, errors: told, extensions })
 }
@@ -38,8 +33,8 @@ export function failureOf(text: string): ExecutionResult {
     errors: Told[]
     extensions?: Record<string, unknown>
   }
-  const revived = errors.map(({ message, path, extensions, unexpected }) => {
-    const originalError = unexpected ? new Error(message) : undefined
+  const revived = errors.map(({ message, path, extensions, original }) => {
+    const originalError = original === undefined ? undefined : Object.assign(new Error(message), { name: original })
     return new GraphQLError(message, { path, extensions, originalError })
   })
   return { data, errors: revived, ...(extensions === undefined ? {} : { extensions }) }
@@ -54,7 +49,9 @@ function toldOf(extensions: Record<string, unknown> | undefined): Record<string,
   return { ...rest, http: told }
 }
 
-function isExpected(error: unknown): boolean {
-  if (!(error instanceof GraphQLError)) return (error as Error | undefined)?.name === 'GraphQLError'
-  return error.originalError === undefined || isExpected(error.originalError)
+/** By its class, as Yoga looks at it, and with its name, as envelop does. */
+function originalOf(error: unknown): string | undefined {
+  let current = error
+  while (current instanceof GraphQLError && current.originalError) current = current.originalError
+  return current instanceof GraphQLError ? undefined : String((current as { name?: unknown } | null)?.name ?? 'Error')
 }

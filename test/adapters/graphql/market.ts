@@ -1,8 +1,9 @@
 import type { GraphQLFieldResolver, GraphQLObjectType, GraphQLSchema } from 'graphql'
 import { expect } from 'vitest'
 import type { Cache } from '../../../src/index.ts'
+import { traceOf } from '../trace.ts'
 import type { Kitchen, ShopContext } from './schema.ts'
-import type { Question, Town } from './shop.ts'
+import type { Answer, Question, Town } from './shop.ts'
 
 type Resolvers = Record<string, Record<string, GraphQLFieldResolver<never, ShopContext>>>
 
@@ -29,10 +30,11 @@ function counted(
 ) {
   return async (...args: Parameters<typeof resolve>) => {
     runs.push(name)
-    // What is read before the gate is what was there before it opened.
-    const value = await resolve(...args)
+    // What is read before the gate is what was there before it opened; what is thrown is thrown behind it.
+    const [made] = await Promise.allSettled([(async () => resolve(...args))()])
     if (typeName === 'Query') await gate.pass()
-    return value
+    if (made.status === 'rejected') throw made.reason
+    return made.value
   }
 }
 
@@ -72,3 +74,22 @@ export async function removing(town: Town, query: string, groups: readonly (read
 
 /** On a busy machine a store may need longer than caches wait for it: what is counted here is what it says. */
 export const PATIENT = { commandTimeout: 5000 }
+
+/**
+ * Asks as u0 … u4 while the gate is shut: u0 leads at the first shop, u1 and u2 join it there, u3 follows at the second; u4
+ * comes when all have their answers, and the gate is open.
+ */
+export async function crowd({ shops, gate }: Town, query: string): Promise<Answer[]> {
+  const [a, b] = shops
+  const trace = traceOf(a.cache, b.cache)
+  gate.shut()
+  const asking = [a.ask(query, { user: 'u0' })]
+  await gate.holds(1)
+  for (const user of ['u1', 'u2']) asking.push(a.ask(query, { user }))
+  asking.push(b.ask(query, { user: 'u3' }))
+  await Promise.all([trace.saw('join', 2), trace.saw('follow')])
+  gate.open()
+  const answers = await Promise.all(asking)
+  await settled(a.cache, b.cache)
+  return [...answers, await b.ask(query, { user: 'u4' })]
+}
