@@ -42,6 +42,8 @@ export interface Site {
   get(query: string, headers?: Record<string, string>): Promise<HttpAnswer>
   /** Asks by POST: one operation, or a batch. */
   post(body: object, headers?: Record<string, string>): Promise<HttpAnswer>
+  /** As graphql-ws does it: there is no HTTP request. */
+  execute(query: string): Promise<unknown>
 }
 
 /** Two sites that meet in one Redis. */
@@ -93,7 +95,7 @@ export function useHttpTown(): OpenHttpTown {
       const yoga = createYoga({
         schema: createSchema({ typeDefs: [TYPES, cacheControlTypeDefs], resolvers: resolversOf(runs, gate) }),
         logging: false,
-        context: ({ request }) => ({ user: request.headers.get('authorization') ?? undefined }),
+        context: ({ request }) => ({ user: request?.headers.get('authorization') ?? undefined }),
         ...options,
         plugins: [
           ...before,
@@ -103,7 +105,13 @@ export function useHttpTown(): OpenHttpTown {
       })
       const server = await serveHttp(yoga)
       open.push(server)
-      return siteOf(server.url)
+      return {
+        ...siteOf(server.url),
+        async execute(query) {
+          const { schema, parse, execute, contextFactory } = yoga.getEnveloped({ params: { query } })
+          return execute({ schema, document: parse(query), contextValue: await contextFactory() })
+        },
+      } satisfies Site
     })
     return { sites: (await Promise.all(sites)) as HttpTown['sites'], runs, gate, trace: traceOf(...caches) }
   }
@@ -143,7 +151,7 @@ function resolversOf(runs: string[], gate: Gate) {
   }
 }
 
-function siteOf(url: string): Site {
+function siteOf(url: string): Omit<Site, 'execute'> {
   const send: Site['send'] = async (method, path, headers = {}, body = undefined) => {
     const sent = body === undefined ? undefined : JSON.stringify(body)
     const length = sent === undefined ? {} : { 'content-length': String(Buffer.byteLength(sent)) }
