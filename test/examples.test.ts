@@ -41,7 +41,7 @@ async function start(name: string, redisUrl?: string): Promise<Example> {
   })
   return new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
-      const port = /port: (\d+)/.exec(line)?.[1]
+      const port = /(?:port: |http:.*:)(\d+)/.exec(line)?.[1]
       if (port !== undefined) resolve({ url: `http://localhost:${port}` })
     })
     child.on('close', (code) => reject(new Error(`examples/${name}.ts exited with ${code}:\n${complaints}`)))
@@ -82,6 +82,17 @@ const EXAMPLES = [
     name: 'envelop',
     ask: ({ url }: Example) => ask(url, graphql('{ product(id: 42) }')),
     like: /^\{"data":\{"product":"Product 42, 0\.\d+"\}\}$/,
+  },
+  {
+    name: 'apollo',
+    ask: ({ url }: Example) => ask(url, graphql('{ product(id: 42) { name } }', { 'x-user': 'for everybody' })),
+    like: /^\{"data":\{"product":\{"name":"Product 42, 0\.\d+"\}\}\}\n$/,
+  },
+  {
+    name: 'mercurius',
+    ask: ({ url }: Example) =>
+      ask(`${url}/graphql`, graphql('{ product(id: 42) { name } }', { 'x-user': 'for everybody' })),
+    like: /^\{"data":\{"product":\{"name":"Product 42, 0\.\d+"\}\}\}$/,
   },
   {
     name: 'trpc',
@@ -125,13 +136,37 @@ test('a page of examples/tags.ts goes, in all processes, when a product on it ch
   expect(await read(one, 'winter')).toBe(after)
 })
 
-test('answers of examples/yoga.ts are of one user', async () => {
-  const { url } = await start('yoga')
+test.each(['yoga', 'apollo', 'mercurius'])('answers of examples/%s.ts are of one user', async (name) => {
+  const { url } = await start(name)
   const me = (user: string) => ask(`${url}/graphql`, graphql('{ me product(id: 1) { name } }', { 'x-user': user }))
   const [ann, bob] = [await me('ann'), await me('bob')]
   expect([JSON.parse(ann).data.me, JSON.parse(bob).data.me]).toEqual(['ann', 'bob'])
   expect(await me('ann')).toBe(ann)
 })
+
+test.each(['apollo', 'mercurius'])(
+  'a product of examples/%s.ts is asked for anew, in all processes, when it was renamed; and errors are told',
+  async (name) => {
+    const [one, two] = await Promise.all([1, 2].map(() => start(name, inject('redisUrl'))))
+    const product = (from: Example | undefined, id: number) =>
+      ask(`${from?.url}/graphql`, graphql(`{ product(id: ${id}) { name } }`))
+    const [before, other] = [await product(one, 7), await product(one, 8)]
+    expect(await product(two, 7)).toBe(before)
+    const renamed = await ask(`${two?.url}/graphql`, graphql('mutation { rename(id: 7, name: "x") { name } }'))
+    expect(JSON.parse(renamed)).toEqual({ data: { rename: { name: 'x' } } })
+    const after = await product(one, 7)
+    expect(after).not.toBe(before)
+    expect(await product(two, 7)).toBe(after)
+    expect(await product(two, 8)).toBe(other)
+    for (const bad of ['{ unknown }', '{ product']) {
+      const response = await fetch(`${one?.url}/graphql`, graphql(bad))
+      expect([response.status, await response.json()]).toEqual([
+        400,
+        { errors: [expect.objectContaining({ message: expect.stringMatching(/unknown|Syntax Error/) })] },
+      ])
+    }
+  },
+)
 
 test('orders of examples/trpc.ts are of one user, and refused to those without a name', async () => {
   const { url } = await start('trpc')
