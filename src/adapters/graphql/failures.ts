@@ -11,8 +11,18 @@ interface Told {
 
 /** Whether each error of the result, and what it was thrown as, may be told to others. */
 export function mayBeTold({ errors = [] }: ExecutionResult, shareError: (error: unknown) => boolean): boolean {
-  return errors.every((error) => shareError(error) && (!error.originalError || shareError(error.originalError)))
+  return errors.every((error) => {
+    let current: unknown = error
+    for (let depth = 0; depth < MAX_ORIGINALS && current; depth++) {
+      if (!shareError(current)) return false
+      current = (current as { originalError?: unknown }).originalError
+    }
+    return true
+  })
 }
+
+/** Executors and plugins wrap what was thrown; deeper than any of them does. */
+const MAX_ORIGINALS = 10
 
 /**
  * The text of a result with errors. It is not what clients see: who is told of it may mask errors, and so gets back errors

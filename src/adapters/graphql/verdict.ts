@@ -60,6 +60,15 @@ export function createJudge(
     }
   }
 
+  function mayTell(result: ExecutionResult, id: string): boolean {
+    try {
+      return mayBeTold(result, (error) => Boolean(notAsync('shareError', shareError(error))))
+    } catch (error) {
+      events.emit({ type: 'policyError', key: id, option: 'shareError', error })
+      return false
+    }
+  }
+
   /** `undefined` where the user says nothing. */
   function wanted(result: ExecutionResult, id: string): boolean | undefined {
     if (shouldCacheResult === undefined) return undefined
@@ -82,7 +91,7 @@ export function createJudge(
     if (reading.ignored || (reading.private && scope === null)) return none(true)
     // What failed is not in the data, and its error may tell of it.
     if (failed && scope === null && (plan.private || hasPrivate(hints))) return none(false)
-    if (failed ? !mayBeTold(own, shareError) : own.data === undefined || own.data === null) return none(false)
+    if (failed ? !mayTell(own, id) : own.data === undefined || own.data === null) return none(false)
     const ttl = ttlOf(reading, about)
     if (!failed && ttl <= 0) return none(true)
     const wish = wanted(own, id)
