@@ -35,11 +35,21 @@ export interface HttpAnswers {
   written?: unknown
 }
 
+/** What is to be written. */
+export interface Written {
+  /** By name, in place of those that are there. */
+  readonly written: Readonly<Record<string, string>>
+  /** The client has the response already: 304, without its content. */
+  readonly notModified: boolean
+}
+
 /** The headers of responses, and what requests say. */
 export interface ResponseHeaders {
   /** What the request says about caches, where that counts. */
   directives(request: Request): RequestDirectives | undefined
-  /** Writes what HTTP caches have to know; another response, without a body, where the client has it already. */
+  /** What HTTP caches have to know of a response with this status and these fields. */
+  fields(request: Request, status: number, before: Fields, known: HttpAnswers): Written
+  /** Writes that into the response; another response, without a body, where the client has it already. */
   write(request: Request, response: Response, known: HttpAnswers, fetchAPI: { Response: typeof Response }): Response
 }
 
@@ -80,33 +90,42 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
     return age < 0 ? undefined : age
   }
 
+  function fields(request: Request, status: number, before: Fields, known: HttpAnswers): Written {
+    const { asked, answers } = known
+    const written: Record<string, string> = {}
+    const said = (notModified: boolean): Written => ({ written, notModified })
+    if (answers.length === 0) return said(false)
+    written['Cache-Status'] = appendCacheStatus(before.get('cache-status') ?? null, worst(answers))
+    if (answers.every(isForeign)) return said(false)
+    // One that failed before it was executed has no answer here.
+    const complete = status === 200 && answers.length >= asked
+    const policy = strictest(complete ? answers.map((one) => policyOf(one, isAsStored(one, known, before))) : [])
+    const age = ageOf(answers)
+    if (!before.has('cache-control')) written['Cache-Control'] = cacheControlOf(sent(policy, before, age ?? 0))
+    const names = policy.maxAge !== undefined && answers.some(hasSession) ? [...OF_SESSIONS, ...vary] : vary
+    written.Vary = varyOf(before.get('vary') ?? null, ['Accept', ...names])
+    if (age !== undefined) written.Age = String(age)
+    const etag = complete && !before.has('etag') ? etagFor(known, before) : undefined
+    if (etag === undefined) return said(false)
+    written.ETag = etag
+    const conditional = request.method === 'GET' || request.method === 'HEAD'
+    return said(conditional && matchesEtag(request.headers.get('If-None-Match'), etag))
+  }
+
   return {
     directives: (request) => (honorRequest ? requestDirectives(request.headers) : undefined),
 
+    fields,
+
     write(request, response, known, fetchAPI) {
       const { headers } = response
-      const { asked, answers } = known
-      if (answers.length === 0) return response
       const before = fieldsOf(headers)
-      const write = (name: string, value: string) => {
+      const { written, notModified } = fields(request, response.status, before, known)
+      for (const [name, value] of Object.entries(written)) {
         if (before.has(name.toLowerCase())) headers.delete(name)
         headers.set(name, value)
       }
-      write('Cache-Status', appendCacheStatus(before.get('cache-status') ?? null, worst(answers)))
-      if (answers.every(isForeign)) return response
-      // One that failed before it was executed has no answer here.
-      const complete = response.status === 200 && answers.length >= asked
-      const policy = strictest(complete ? answers.map((one) => policyOf(one, isAsStored(one, known, before))) : [])
-      const age = ageOf(answers)
-      if (!before.has('cache-control')) write('Cache-Control', cacheControlOf(sent(policy, before, age ?? 0)))
-      const names = policy.maxAge !== undefined && answers.some(hasSession) ? [...OF_SESSIONS, ...vary] : vary
-      write('Vary', varyOf(before.get('vary') ?? null, ['Accept', ...names]))
-      if (age !== undefined) write('Age', String(age))
-      const etag = complete && !before.has('etag') ? etagFor(known, before) : undefined
-      if (etag === undefined) return response
-      write('ETag', etag)
-      const conditional = request.method === 'GET' || request.method === 'HEAD'
-      if (!conditional || !matchesEtag(request.headers.get('If-None-Match'), etag)) return response
+      if (!notModified) return response
       for (const name of OF_CONTENT) headers.delete(name)
       return new fetchAPI.Response(null, { status: 304, headers })
     },
@@ -141,7 +160,7 @@ function sent(policy: ResponsePolicy, fields: Fields, age: number): ResponsePoli
 }
 
 /** By name in lower case. */
-type Fields = ReadonlyMap<string, string>
+export type Fields = ReadonlyMap<string, string>
 
 /**
  * The fields as they will be sent. In the `Headers` that Yoga has on Node some are not found by `get` and `has`: cookies

@@ -6,6 +6,9 @@ import type { StoredResponse } from './response.ts'
 /** Results that were written as they are stored. */
 const unchanged = new WeakSet<object>()
 
+/** What results were made of, as long as nobody has changed them, or may have. */
+const untouched = new WeakMap<object, () => StoredResponse | undefined>()
+
 /**
  * The result of a stored response, anew for each request: plugins write into results. It has a `stringify`, which GraphQL
  * Yoga and others call to write it: that gives the stored text, and nothing is parsed, unless somebody looks into the data.
@@ -32,10 +35,11 @@ export function servedResult(stored: StoredResponse, own?: ExecutionResult): Exe
   }
   if (stored.extended) result.extensions = { ...read().extensions }
   const extensions = extensionsText(result)
+  const isSame = () => !looked && extensionsText(result) === extensions && Object.keys(result).every(isKnown)
+  untouched.set(result, () => (isSame() ? stored : undefined))
   const stringify = (asked: ExecutionResult): string => {
     // Where somebody has changed it, or may have, it is written anew.
-    const same =
-      asked === result && !looked && extensionsText(asked) === extensions && Object.keys(asked).every(isKnown)
+    const same = asked === result && isSame()
     const text = same ? textOf(stored) : JSON.stringify(asked)
     // Who only looked at it has changed nothing.
     if (same || text === textOf(stored)) unchanged.add(result)
@@ -43,6 +47,11 @@ export function servedResult(stored: StoredResponse, own?: ExecutionResult): Exe
     return text
   }
   return Object.defineProperty(result, 'stringify', { value: stringify })
+}
+
+/** What the result was made of, if that can be written in its place. */
+export function untouchedOf(result: unknown): StoredResponse | undefined {
+  return typeof result === 'object' && result !== null ? untouched.get(result)?.() : undefined
 }
 
 /** Says that the result is written as it is stored. */

@@ -2,13 +2,14 @@ import { type ExecutionArgs, GraphQLError, type OperationDefinitionNode } from '
 import type { Plugin, YogaInitialContext } from 'graphql-yoga'
 import { internalsOf } from '../../core/internals.ts'
 import type { Scope } from '../../core/scope.ts'
-import { createEarly, type Early, type EarlyOptions, isParams } from './early.ts'
+import { createEarly, type Early, type EarlyOptions, type Found, isParams } from './early.ts'
 import { hasSmallJson, mediaTypeFor, paramsOfUrl } from './earlyRequests.ts'
-import { type Answer, answering } from './execution.ts'
+import { answering } from './execution.ts'
 import type { ResponseCacheOptions } from './options.ts'
 import { type HttpAnswers, type HttpOptions, type ResponseHeaders, responseHeaders } from './responseHeaders.ts'
 import { schemaCheck } from './schemaCheck.ts'
-import { unchangedResult } from './served.ts'
+import { untouchedOf } from './served.ts'
+import { storedReplies } from './storedReplies.ts'
 
 export { type CacheHint, type CacheScope, cacheControlTypeDefs, setCacheHint } from './cacheControl.ts'
 export type { EarlyOptions } from './early.ts'
@@ -43,6 +44,7 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
   const answer = answering(options, ['session', 'enabled', 'http', 'early'])
   const { session, enabled = () => true, http = {} } = options
   const headers = responseHeaders(http, internalsOf(options.cache).now)
+  const replies = storedReplies(headers)
   const requests = new WeakMap<Request, HttpAnswers & { enabled?: boolean }>()
 
   /** Where there is no request, as with graphql-ws, nothing is told in headers. */
@@ -67,10 +69,11 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
 
     ...(early === undefined
       ? {}
-      : earlyHooks(early, headers, (request, answered) => {
+      : earlyHooks(early, headers, (request, mediaType, { response, scope }, fetchAPI) => {
           const about = known(request)
           about.asked++
-          about.answers.push(answered)
+          about.answers.push({ result: {}, outcome: { type: 'hit', ttl: early.left(response) }, scope, response })
+          return replies.of(about, response, mediaType, fetchAPI)
         })),
 
     onParams({ request }) {
@@ -98,14 +101,25 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
       })
     },
 
-    onResultProcess({ request, result }) {
-      known(request).written = result
+    onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
+      const about = known(request)
+      about.written = result
+      // The framework's own, which writes one result as JSON: anything else is another plugin's affair.
+      if (resultProcessor?.name !== 'processRegularResult' || untouchedOf(result) === undefined) return
+      const mediaType = mediaTypeFor(request.headers.get('accept'))
+      if (mediaType === undefined) return
+      setResultProcessor((asked, fetchAPI, accepted) => {
+        const stored = untouchedOf(asked)
+        return stored === undefined
+          ? resultProcessor(asked, fetchAPI, accepted)
+          : replies.of(about, stored, accepted, fetchAPI)
+      }, mediaType)
     },
 
     onResponse({ request, response, setResponse, fetchAPI }) {
       const about = requests.get(request)
       if (about === undefined) return
-      const written = headers.write(request, response, about, fetchAPI)
+      const written = replies.complete(request, about, response, fetchAPI)
       if (written !== response) setResponse(written)
     },
   }
@@ -139,7 +153,7 @@ function earlyOf<C extends object>(options: YogaCacheOptions<C>): Early | undefi
 function earlyHooks(
   early: Early,
   headers: ResponseHeaders,
-  answered: (request: Request, answer: Answer) => void,
+  reply: (request: Request, mediaType: string, found: Found, fetchAPI: { Response: typeof Response }) => Response,
 ): Pick<Plugin, 'onRequestParse'> {
   return {
     async onRequestParse({ request, requestParser, setRequestParser, endResponse, fetchAPI }) {
@@ -156,14 +170,7 @@ function earlyHooks(
         params = parsed(body)
       }
       const found = isParams(params) ? await early.find(request, params) : undefined
-      if (found === undefined) return
-      const { response, scope } = found
-      const outcome = { type: 'hit' as const, ttl: early.left(response) }
-      answered(request, { result: unchangedResult({}), outcome, scope, response })
-      const contentType = `${mediaType}; charset=utf-8`
-      endResponse(
-        new fetchAPI.Response(response.bytes as Uint8Array<ArrayBuffer>, { headers: { 'Content-Type': contentType } }),
-      )
+      if (found !== undefined) endResponse(reply(request, mediaType, found, fetchAPI))
     },
   }
 }
