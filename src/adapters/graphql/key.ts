@@ -29,8 +29,11 @@ export function keyOf(
     sessionId: scope,
     context: args.contextValue as Record<string, unknown>,
   })
-  const keyed = (own: string) => ['graphql', digests[0], 'own', own, scope]
-  return typeof built === 'string' ? keyed(built) : built.then(keyed)
+  const keyed = (own: unknown): readonly unknown[] => {
+    if (typeof own === 'string') return ['graphql', digests[0], 'own', own, scope]
+    throw new TypeError(`buildResponseCacheKey must give a string, got ${own === null ? 'null' : typeof own}`)
+  }
+  return typeof built === 'string' ? keyed(built) : Promise.resolve<unknown>(built).then(keyed)
 }
 
 /** The key where no option says another. */
