@@ -86,6 +86,7 @@ describe.each(STORES)('results in parts over HTTP, by two servers of Yoga and $n
     gate.open()
     const { body } = await shops[1].ask('{ product(id: 1) { id name ... @defer(if: false) { slow } } }')
     expect(body.data?.product).toHaveProperty('slow', expect.stringMatching(/by B/))
+    await trace.saw('publish')
     expect(trace.of('publish')).toHaveLength(1)
     expect(runs).toHaveLength(4)
   })
