@@ -33,7 +33,7 @@ export function earlyOf(options: EarlyCacheOptions): Early | undefined {
   return includeExtensionMetadata ? undefined : createEarly(early, internalsOf(cache))
 }
 
-/** Answers before the request is parsed, and behind the plugins in front that may refuse it. */
+/** Answers before the request is parsed. It has to stand behind all that may refuse requests, and limit them. */
 export function earlyHooks(
   early: Early,
   headers: ResponseHeaders,
@@ -47,8 +47,6 @@ export function earlyHooks(
       if (request.method === 'GET') params = paramsOfUrl(request.url)
       else if (request.method === 'POST' && hasSmallJson(request)) {
         const body = await request.text()
-        // It is read, and small: there is nothing left to be limited, and the parser gets it again.
-        Object.defineProperty(request, 'body', { value: null })
         const { url, method, headers } = request
         setRequestParser(() => requestParser(new fetchAPI.Request(url, { method, headers, body })))
         params = parsed(body)

@@ -59,23 +59,26 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
   }
 
   const early = earlyOf(options)
+  const answersEarly =
+    early &&
+    earlyHooks(early, headers, (request, mediaType, { response, scope }, fetchAPI) => {
+      const about = known(request)
+      about.asked++
+      about.answers.push({ result: {}, outcome: { type: 'hit', ttl: early.left(response) }, scope, response })
+      return replies.of(about, response, mediaType, fetchAPI)
+    })
   const { onPluginInit, onSchemaChange } = schemaCheck()
   return {
-    onPluginInit,
+    onPluginInit(payload) {
+      onPluginInit()
+      // At the end of the list: behind every plugin that may refuse, and Yoga's own limits.
+      if (answersEarly !== undefined) payload.plugins.push(answersEarly as (typeof payload.plugins)[number])
+    },
 
     onSchemaChange(payload) {
       onSchemaChange(payload)
       early?.forget()
     },
-
-    ...(early === undefined
-      ? {}
-      : earlyHooks(early, headers, (request, mediaType, { response, scope }, fetchAPI) => {
-          const about = known(request)
-          about.asked++
-          about.answers.push({ result: {}, outcome: { type: 'hit', ttl: early.left(response) }, scope, response })
-          return replies.of(about, response, mediaType, fetchAPI)
-        })),
 
     onParams({ request }) {
       known(request).asked++
