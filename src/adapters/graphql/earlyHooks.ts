@@ -1,6 +1,6 @@
 import type { Plugin } from 'graphql-yoga'
 import { internalsOf } from '../../core/internals.ts'
-import { createEarly, type Early, type EarlyOptions, type Found, isParams } from './early.ts'
+import { createEarly, type Early, type EarlyOptions, type Found, isParams, type Params } from './early.ts'
 import { hasSmallJson, mediaTypeFor, paramsOfUrl } from './earlyRequests.ts'
 import type { ResponseCacheOptions } from './options.ts'
 import type { ResponseHeaders } from './responseHeaders.ts'
@@ -33,26 +33,45 @@ export function earlyOf(options: EarlyCacheOptions): Early | undefined {
   return includeExtensionMetadata ? undefined : createEarly(early, internalsOf(cache))
 }
 
-/** Answers before the request is parsed. It has to stand behind all that may refuse requests, and limit them. */
+/** The two hooks of early answers: reading may come first, answering must come last. */
+export interface EarlyHooks {
+  /** Reads what is asked, where that is small. */
+  readonly reading: Required<Pick<Plugin, 'onRequestParse'>>
+  /** Answers. It has to stand behind all that may refuse requests. */
+  readonly answering: Required<Pick<Plugin, 'onRequestParse'>>
+}
+
 export function earlyHooks(
   early: Early,
   headers: ResponseHeaders,
   reply: (request: Request, mediaType: string, found: Found, fetchAPI: { Response: typeof Response }) => Response,
-): Pick<Plugin, 'onRequestParse'> {
+): EarlyHooks {
+  const asked = new WeakMap<Request, { readonly mediaType: string; readonly params: Params }>()
   return {
-    async onRequestParse({ request, requestParser, setRequestParser, endResponse, fetchAPI }) {
-      const mediaType = mediaTypeFor(request.headers.get('accept'))
-      if (mediaType === undefined || requestParser === undefined || headers.directives(request) !== undefined) return
-      let params: unknown
-      if (request.method === 'GET') params = paramsOfUrl(request.url)
-      else if (request.method === 'POST' && hasSmallJson(request)) {
-        const body = await request.text()
-        const { url, method, headers } = request
-        setRequestParser(() => requestParser(new fetchAPI.Request(url, { method, headers, body })))
-        params = parsed(body)
-      }
-      const found = isParams(params) ? await early.find(request, params) : undefined
-      if (found !== undefined) endResponse(reply(request, mediaType, found, fetchAPI))
+    reading: {
+      async onRequestParse({ request, requestParser, setRequestParser, fetchAPI }) {
+        const mediaType = mediaTypeFor(request.headers.get('accept'))
+        if (mediaType === undefined || requestParser === undefined || headers.directives(request) !== undefined) return
+        let params: unknown
+        if (request.method === 'GET') params = paramsOfUrl(request.url)
+        else if (request.method === 'POST' && hasSmallJson(request)) {
+          const body = await request.text()
+          // Nothing of it is left to be read, and its length, which limits are about, is as it was said.
+          Object.defineProperty(request, 'body', { value: null })
+          const { url, method, headers } = request
+          setRequestParser(() => requestParser(new fetchAPI.Request(url, { method, headers, body })))
+          params = parsed(body)
+        }
+        if (isParams(params)) asked.set(request, { mediaType, params })
+      },
+    },
+    answering: {
+      async onRequestParse({ request, endResponse, fetchAPI }) {
+        const one = asked.get(request)
+        if (one === undefined) return
+        const found = await early.find(request, one.params)
+        if (found !== undefined) endResponse(reply(request, one.mediaType, found, fetchAPI))
+      },
     },
   }
 }

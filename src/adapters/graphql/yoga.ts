@@ -59,7 +59,7 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
   }
 
   const early = earlyOf(options)
-  const answersEarly =
+  const hooks =
     early &&
     earlyHooks(early, headers, (request, mediaType, { response, scope }, fetchAPI) => {
       const about = known(request)
@@ -72,8 +72,10 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
     onPluginInit(payload) {
       onPluginInit()
       // At the end of the list: behind every plugin that may refuse, and Yoga's own limits.
-      if (answersEarly !== undefined) payload.plugins.push(answersEarly as (typeof payload.plugins)[number])
+      if (hooks !== undefined) payload.plugins.push(hooks.answering as (typeof payload.plugins)[number])
     },
+
+    ...hooks?.reading,
 
     onSchemaChange(payload) {
       onSchemaChange(payload)
