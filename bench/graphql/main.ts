@@ -8,6 +8,7 @@
 import { startProcess } from '../../test/redis/processes.ts'
 import { startRedis } from '../../test/redis/server.ts'
 import type { LoadCalls } from './load.ts'
+import { productOf, QUERY } from './products.ts'
 import type { Contestant, ServerCalls } from './server.ts'
 
 const [rounds = 5, requests = 3000] = process.argv.slice(2).map(Number)
@@ -19,14 +20,14 @@ const CONTESTANTS: readonly Contestant[] = [
   'atomcache',
   'response-cache',
 ]
-const SIZES = { '5 KB': 21, '50 KB': 216 }
+const SIZES = { '5 KB': 38, '50 KB': 375 }
 
 await using redis = await startRedis()
 await using load = await startProcess<LoadCalls>(new URL('./load.ts', import.meta.url))
 
 for (const [size, first] of Object.entries(SIZES)) {
   const body = JSON.stringify({
-    query: 'query Products($first: Int!) { products(first: $first) { id name description } }',
+    query: QUERY,
     variables: { first },
     operationName: 'Products',
   })
@@ -66,10 +67,7 @@ for (const [size, first] of Object.entries(SIZES)) {
 }
 
 function answerOf(first: number): string {
-  const products = Array.from({ length: first }, (_, i) => {
-    return { id: String(i), name: `product ${i}`, description: 'x'.repeat(180) }
-  })
-  return JSON.stringify({ data: { products } })
+  return JSON.stringify({ data: { products: Array.from({ length: first }, (_, i) => productOf(i)) } })
 }
 
 function median(values: readonly number[]): number {

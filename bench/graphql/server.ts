@@ -7,6 +7,7 @@ import { useResponseCache } from '@graphql-yoga/plugin-response-cache'
 import { createSchema, createYoga, type Plugin } from 'graphql-yoga'
 import { Redis } from 'ioredis'
 import { serve } from '../../test/redis/child.ts'
+import { productOf } from './products.ts'
 
 // As it is published: run from source it would carry what the loader adds to it.
 const { createCache }: typeof import('../../src/index.ts') = await built('index')
@@ -15,18 +16,15 @@ const { useAtomCache }: typeof import('../../src/adapters/graphql/yoga.ts') = aw
 
 export type Contestant = 'http' | 'hand' | 'hand (buffers)' | 'response-cache' | 'atomcache' | 'atomcache early'
 
-/** Characters of each product: so many make one kilobyte. */
-const PRODUCT = { description: 'x'.repeat(180) }
-
 const schema = createSchema({
   typeDefs: /* GraphQL */ `
     type Query { products(first: Int!): [Product!]! }
-    type Product { id: ID! name: String! description: String! }
+    type Product { id: ID! name: String! price: Float! inStock: Boolean! rating: Float category: Category! }
+    type Category { id: ID! name: String! }
   `,
   resolvers: {
     Query: {
-      products: (_: unknown, { first }: { first: number }) =>
-        Array.from({ length: first }, (_, i) => ({ id: i, name: `product ${i}`, ...PRODUCT })),
+      products: (_: unknown, { first }: { first: number }) => Array.from({ length: first }, (_, i) => productOf(i)),
     },
   },
 })
