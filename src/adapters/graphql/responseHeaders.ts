@@ -69,6 +69,10 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
   }
   if (typeof honorRequest !== 'boolean') throw new TypeError('http.honorRequest must be a boolean')
 
+  const variesBy = (names: readonly string[]) => ({ names, text: varyOf(null, names) })
+  const ofAll = variesBy(['Accept', ...vary])
+  const ofSession = variesBy(['Accept', ...OF_SESSIONS, ...vary])
+
   /** `maxAge` in seconds from now on. `own`: it is sent as it is stored. */
   function policyOf({ response, scope }: Answer, own: boolean): ResponsePolicy {
     if (response === undefined) return { shared: false, maxAge: undefined, store: false }
@@ -102,8 +106,9 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
     const policy = strictest(complete ? answers.map((one) => policyOf(one, isAsStored(one, known, before))) : [])
     const age = ageOf(answers)
     if (!before.has('cache-control')) written['Cache-Control'] = cacheControlOf(sent(policy, before, age ?? 0))
-    const names = policy.maxAge !== undefined && answers.some(hasSession) ? [...OF_SESSIONS, ...vary] : vary
-    written.Vary = varyOf(before.get('vary') ?? null, ['Accept', ...names])
+    const varies = policy.maxAge !== undefined && answers.some(hasSession) ? ofSession : ofAll
+    const there = before.get('vary')
+    written.Vary = there === undefined ? varies.text : varyOf(there, varies.names)
     if (age !== undefined) written.Age = String(age)
     const etag = complete && !before.has('etag') ? etagFor(known, before) : undefined
     if (etag === undefined) return said(false)
@@ -178,10 +183,12 @@ function fieldsOf(headers: Headers): Fields {
 
 /** Whether the answer is sent as it is stored: no plugin has changed it, and it is not wrapped into anything. */
 function isAsStored({ result }: Answer, { written }: HttpAnswers, fields: Fields): boolean {
-  if (!isUnchanged(result) || !/^application\/(?:graphql-response\+)?json\b/.test(fields.get('content-type') ?? '')) {
-    return false
-  }
+  if (!isUnchanged(result) || !isJson(fields.get('content-type'))) return false
   return written === undefined || (Array.isArray(written) ? written.includes(result) : written === result)
+}
+
+function isJson(type = ''): boolean {
+  return type.startsWith('application/json') || type.startsWith('application/graphql-response+json')
 }
 
 /** The entity tag of a response that is one answer as it is stored. */
