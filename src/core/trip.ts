@@ -29,6 +29,8 @@ export interface Order {
   readonly forced: boolean
   /** Called where the value was stored when it was asked for. */
   readonly onHit?: (() => void) | undefined
+  /** Called before the answer where the value was sent to be stored; whether it is, the reply says later. */
+  readonly onStore?: (() => void) | undefined
 }
 
 /** What a trip does with the lease it won: run a loader, or hand it to whoever claimed. */
@@ -107,6 +109,7 @@ export function loading(instance: Instance, order: Order, load: Loader<unknown>)
     // Sent before anybody is answered: what this instance asks next, on the same connection, comes after it. Nobody
     // waits for the reply, which would only delay the answer; events tell it.
     void lease.publish(ending)
+    if (ending.type === 'value') order.onStore?.()
     return own(flight, value, ending.type === 'alone')
   }
 }

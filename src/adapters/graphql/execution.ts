@@ -121,7 +121,7 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
     const onHit = () => {
       hit = true
     }
-    const order = { id, key, policy, forced, tags: run.tags, onHit }
+    const order = { id, key, policy, forced, tags: run.tags, onHit, onStore: run.store }
     const asked = internals.ask(order, run.load, run.leaving?.signal)
     let shared: unknown
     try {
@@ -152,6 +152,7 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
     const { args, execute } = question
     const leaving = plan.incremental ? new AbortController() : undefined
     let made: Answer | undefined
+    let keep = () => {}
     let tags: readonly string[] = []
     let begin!: () => void
     const begun = new Promise<void>((resolve) => {
@@ -163,15 +164,19 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
       const { own, response, lasting } = verdict
       tags = verdict.tags
       if (lasting) admission.refuse(id)
-      const kept = response === undefined || response.ttl <= 0 ? undefined : response
-      made ??= {
-        result: withSaid(
-          kept === undefined || own.extensions?.http !== undefined ? own : servedResult(kept, own),
-          kept === undefined ? { hit: false, didCache: false } : { hit: false, didCache: true, ttl: kept.ttl },
-        ),
-        outcome: { type: 'forwarded', why, ...(kept === undefined ? {} : { stored: true, ttl: kept.ttl }) },
-        scope,
-        response: kept,
+      // Of a response in parts its reader has the parts.
+      if (made !== undefined) return response ?? UNSHARED
+      made = { result: withSaid(own, { hit: false, didCache: false }), outcome: { type: 'forwarded', why }, scope }
+      keep = () => {
+        if (response === undefined || response.ttl <= 0) return
+        const { ttl } = response
+        const result = own.extensions?.http !== undefined ? own : servedResult(response, own)
+        made = {
+          result: withSaid(result, { hit: false, didCache: true, ttl }),
+          outcome: { type: 'forwarded', why, stored: true, ttl },
+          scope,
+          response: response.failed ? undefined : response,
+        }
       }
       return response ?? UNSHARED
     }
@@ -200,6 +205,8 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
       begun,
       leaving,
       tags: () => tags,
+      /** The response was sent to be stored. */
+      store: () => keep(),
       get made() {
         return made
       },

@@ -14,6 +14,8 @@ export interface Reading {
   readonly data: unknown
   /** ms: the least that anything in it says; `undefined` where nothing does. */
   readonly ttl: number | undefined
+  /** A `maxAge` of the schema or a resolver is among what says so. */
+  readonly hinted: boolean
   /** Something in it is only for the session that asked. */
   readonly private: boolean
   /** There is an object of a type that is never cached. */
@@ -38,6 +40,7 @@ export function readResponse(data: unknown, shape: Shape, hints: ReadonlyMap<str
   let ttl: number | undefined
   let isPrivate = false
   let ignored = false
+  let hinted = false
   const entities = new Map<string, Entity>()
 
   function count(fixed: Fixed): void {
@@ -53,6 +56,7 @@ export function readResponse(data: unknown, shape: Shape, hints: ReadonlyMap<str
       // Of an abstract type's field: the objects may say less than it does.
       const { maxAge, scope } = { ...place.part.rule.hint, ...place.hint }
       if (maxAge === undefined) ttl = least(ttl, msOf(type.hint.maxAge))
+      hinted ||= typeof (maxAge ?? type.hint.maxAge) === 'number'
       if (scope === undefined && type.hint.scope === 'PRIVATE') isPrivate = true
     }
     if (!shape.root) addEntity(typeName, idOf(object, shape))
@@ -73,6 +77,7 @@ export function readResponse(data: unknown, shape: Shape, hints: ReadonlyMap<str
   }
 
   function readRule({ rule }: Part, hint: FieldHint | undefined): void {
+    hinted ||= typeof (hint?.maxAge ?? rule.hint.maxAge) === 'number'
     if (hint === undefined) {
       count(rule)
       return
@@ -121,7 +126,7 @@ export function readResponse(data: unknown, shape: Shape, hints: ReadonlyMap<str
   }
 
   const read = isData(data) ? readObject(data, shape, undefined, hints === undefined ? undefined : '') : data
-  return { data: read, ttl, private: isPrivate, ignored, entities }
+  return { data: read, ttl, hinted, private: isPrivate, ignored, entities }
 }
 
 /** Anything of a result, also a part of it, without what was added to the selections: whose keys begin so. */

@@ -17,9 +17,9 @@ export interface HttpOptions {
   /** Seconds after those, in which they may serve it while they ask again (RFC 5861 §3). Default: none. */
   readonly staleWhileRevalidate?: number | undefined
   /**
-   * Names of request headers that responses depend on, besides `Accept`: `['Accept-Language']`; what tells sessions apart,
-   * besides `Authorization` and `Cookie`; and `Origin`, where CORS allows several. For HTTP caches only: what a response
-   * depends on must be in its session or its key too. Default: none.
+   * Names of request headers that responses depend on, besides `Accept`: what tells sessions apart, `Accept-Language`, and
+   * `Origin` where CORS allows several. For HTTP caches only: what a response depends on must be in its session or its key
+   * too. Default: `['Authorization', 'Cookie']` for what has a `max-age`; say `[]` where all is the same for everybody.
    */
   readonly vary?: readonly string[] | undefined
   /** Whether what clients say in `Cache-Control` counts: `no-cache`, `no-store`, `max-age`, `only-if-cached`. Default: no. */
@@ -61,23 +61,25 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
   for (const name of Object.keys(options)) {
     if (!OPTIONS.has(name)) throw new TypeError(`http has no option "${name}"; it has ${[...OPTIONS].join(', ')}`)
   }
-  const { maxAge, staleWhileRevalidate, vary = [], honorRequest = false } = options
+  const { maxAge, staleWhileRevalidate, vary, honorRequest = false } = options
   checkSeconds('maxAge', maxAge)
   checkSeconds('staleWhileRevalidate', staleWhileRevalidate)
-  if (!Array.isArray(vary) || !vary.every((name) => typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name))) {
+  if (vary !== undefined && !isListOfNames(vary)) {
     throw new TypeError('http.vary must be a list of header names')
   }
   if (typeof honorRequest !== 'boolean') throw new TypeError('http.honorRequest must be a boolean')
 
   const variesBy = (names: readonly string[]) => ({ names, text: varyOf(null, names) })
-  const ofAll = variesBy(['Accept', ...vary])
-  const ofSession = variesBy(['Accept', ...OF_SESSIONS, ...vary])
+  const ofAll = variesBy(['Accept', ...(vary ?? [])])
+  /** Of what is kept without being asked for again: one browser may have one user after the other, or nobody first. */
+  const ofKept = variesBy(['Accept', ...(vary ?? OF_SESSIONS)])
 
   /** `maxAge` in seconds from now on. `own`: it is sent as it is stored. */
-  function policyOf({ response, scope }: Answer, own: boolean): ResponsePolicy {
+  function policyOf(answer: Answer, own: boolean): ResponsePolicy {
+    const { response, scope } = answer
     if (response === undefined) return { shared: false, maxAge: undefined, store: false }
     const { said, private: isPrivate, noCache, createdAt, ttl } = response
-    const left = Math.min(ttl, createdAt + ttl - now()) / 1000
+    const left = (isMadeForIt(answer) ? ttl : Math.min(ttl, createdAt + ttl - now())) / 1000
     const allowed = Math.min(left, maxAge ?? (said ? left : 0))
     // What another plugin made of it may be for this client alone.
     if (allowed < 1 || noCache || !own) return { shared: false, maxAge: undefined, store: true }
@@ -86,9 +88,10 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
 
   /** s, of the oldest that was not made for this request (RFC 9111 §5.1); `undefined` where all were. */
   function ageOf(answers: readonly Answer[]): number | undefined {
-    const ages = answers.map(({ outcome, response }) => {
-      const isOwn = outcome.type !== 'hit' && !(outcome.type === 'forwarded' && outcome.collapsed)
-      return isOwn || response === undefined ? -1 : Math.max(0, Math.floor((now() - response.createdAt) / 1000))
+    const ages = answers.map((answer) => {
+      const { response } = answer
+      if (isMadeForIt(answer) || response === undefined) return -1
+      return Math.max(0, Math.floor((now() - response.createdAt) / 1000))
     })
     const age = Math.max(...ages)
     return age < 0 ? undefined : age
@@ -106,7 +109,7 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
     const policy = strictest(complete ? answers.map((one) => policyOf(one, isAsStored(one, known, before))) : [])
     const age = ageOf(answers)
     if (!before.has('cache-control')) written['Cache-Control'] = cacheControlOf(sent(policy, before, age ?? 0))
-    const varies = policy.maxAge !== undefined && answers.some(hasSession) ? ofSession : ofAll
+    const varies = policy.maxAge === undefined ? ofAll : ofKept
     const there = before.get('vary')
     written.Vary = there === undefined ? varies.text : varyOf(there, varies.names)
     if (age !== undefined) written.Age = String(age)
@@ -137,7 +140,7 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
   }
 }
 
-/** Request headers that tell sessions apart, mostly: one browser may have one user after the other. */
+/** Request headers that tell sessions apart, mostly. */
 const OF_SESSIONS = ['Authorization', 'Cookie']
 
 /** A 304 has none of them (RFC 9110 §15.4.5). */
@@ -153,8 +156,13 @@ function isForeign({ outcome }: Answer): boolean {
   return outcome.type === 'forwarded' && (outcome.why === 'method' || outcome.detail === 'disabled')
 }
 
-function hasSession({ scope }: Answer): boolean {
-  return typeof scope === 'string'
+/** Whether its response was made for this very request. */
+function isMadeForIt({ outcome }: Answer): boolean {
+  return outcome.type !== 'hit' && !(outcome.type === 'forwarded' && outcome.collapsed)
+}
+
+function isListOfNames(given: unknown): given is readonly string[] {
+  return Array.isArray(given) && given.every((name) => typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name))
 }
 
 /** The policy as it is sent: `max-age` counts from when the response was made. */

@@ -111,7 +111,7 @@ export function createJudge(
       etag: failed ? '' : etagOf(bytes),
       createdAt: now,
       ttl: failed && wish !== true ? 0 : ttl,
-      said: plan.ttl !== undefined || reading.ttl !== undefined,
+      said: reading.hinted,
       private: reading.private || (failed && (plan.private || hasPrivate(hints))),
       noCache: tellsHttpCaches(own),
       extended: extensions !== undefined,
