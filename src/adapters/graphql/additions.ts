@@ -21,16 +21,21 @@ import type { Rules } from './rules.ts'
  * mutation from being understood.
  */
 export function prefixFor(document: DocumentNode): string {
-  const aliases: string[] = []
+  const taken = new Set<string>()
   visit(document, {
     Field({ alias }) {
-      if (alias?.value.startsWith(PREFIX)) aliases.push(alias.value)
+      // Each of them can be in the way of one number only: two prefixes are never the beginning of one alias.
+      const number = alias === undefined ? null : OURS.exec(alias.value)
+      if (number !== null) taken.add(number[1] ?? '').add('')
     },
   })
-  let prefix = PREFIX
-  for (let i = 1; aliases.some((alias) => alias.startsWith(prefix)); i++) prefix = `${PREFIX}${i}_`
-  return prefix
+  if (taken.size === 0) return PREFIX
+  let number = 1
+  while (taken.has(String(number))) number++
+  return `${PREFIX}${number}_`
 }
+
+const OURS = /^__atomcache(?:(\d{1,9})_)?/
 
 const PREFIX = '__atomcache'
 
@@ -103,6 +108,7 @@ function isSelected(fieldName: string, selections: readonly SelectionNode[]): bo
       selection.kind === Kind.FIELD &&
       selection.name.value === fieldName &&
       selection.alias === undefined &&
+      (selection.arguments ?? []).length === 0 &&
       (selection.directives ?? []).length === 0,
   )
 }

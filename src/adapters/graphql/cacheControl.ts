@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ConstDirectiveNode, GraphQLFieldConfig, GraphQLNamedType, GraphQLResolveInfo } from 'graphql'
 
 /** Whose data a part of a response is: that of everybody, or of the session that asked. */
@@ -32,33 +33,32 @@ export const cacheControlTypeDefs = /* GraphQL */ `
 /** What a resolver may say of its field. */
 export type FieldHint = Pick<CacheHint, 'maxAge' | 'scope'>
 
-/** Hints that resolvers gave, by context of the execution and path of the field. */
-const given = new WeakMap<object, Map<string, FieldHint>>()
+/** Hints that resolvers gave, by path of the field: response keys and indexes, each after a dot. */
+export type Hints = ReadonlyMap<string, FieldHint>
+
+/** Those of the execution in whose course something is called. */
+const running = new AsyncLocalStorage<Map<string, FieldHint>>()
+
+/** Runs an execution; `hints` are there when it has ended. */
+export function withHints<T>(run: (hints: Hints) => T): T {
+  const hints = new Map<string, FieldHint>()
+  return running.run(hints, run, hints)
+}
 
 /**
  * Says in a resolver how long, or for whom, this field's value may be cached: in place of what the schema says of the field.
- * `maxAge` in seconds.
+ * `maxAge` in seconds. To be called in the course of the resolver; of what is not cached it says nothing to anybody.
  *
- * @param context what the resolver got as its context: an object of this operation alone
  * @throws TypeError or RangeError for what is no hint
  */
-export function setCacheHint(context: object, info: Pick<GraphQLResolveInfo, 'path'>, hint: FieldHint): void {
-  if (typeof context !== 'object' || context === null) {
-    throw new TypeError(`setCacheHint needs the context of the operation, an object, got ${String(context)}`)
-  }
+export function setCacheHint(info: Pick<GraphQLResolveInfo, 'path'>, hint: FieldHint): void {
+  if (typeof info?.path !== 'object') throw new TypeError('setCacheHint takes the info of the resolver, and the hint')
+  if (typeof hint !== 'object' || hint === null) throw new TypeError('setCacheHint takes a hint: { maxAge, scope }')
   checkHint(hint, 'setCacheHint', ['maxAge', 'scope'])
-  const hints = given.get(context) ?? new Map<string, FieldHint>()
-  given.set(context, hints)
+  const hints = running.getStore()
+  if (hints === undefined) return
   const path = pathOf(info.path)
   hints.set(path, { ...hints.get(path), ...hint })
-}
-
-/** The hints of an execution that has ended, by path: response keys and indexes, each after a dot. */
-export function takeHints(context: unknown): ReadonlyMap<string, FieldHint> | undefined {
-  if (typeof context !== 'object' || context === null) return undefined
-  const hints = given.get(context)
-  if (hints !== undefined) given.delete(context)
-  return hints
 }
 
 /** What the schema says of a field or type; `coordinate` is for messages. @throws TypeError or RangeError for bad arguments */

@@ -1,7 +1,10 @@
+import { parse } from 'graphql'
 import { LRUCache } from 'lru-cache'
 import type { Internals } from '../../core/internals.ts'
 import type { Scope } from '../../core/scope.ts'
-import { operationKey } from './key.ts'
+import type { Admitted } from './admission.ts'
+import { documentDigest } from './digests.ts'
+import { declared, operationKey } from './key.ts'
 import type { Plan } from './plans.ts'
 import type { StoredResponse } from './response.ts'
 
@@ -23,8 +26,8 @@ export interface Params {
 
 /** Finds stored responses by the text of the operation: of texts that were executed here before. */
 export interface Early {
-  /** The operation of this text was executed as this plan. */
-  learn(params: unknown, plan: Plan): void
+  /** What arrived with these parameters was executed as this plan, and its response has this id. */
+  learn(params: Params, plan: Plan, admitted: Pick<Admitted, 'id' | 'scope'>): void
   /** Nothing that was learned counts any more: the schema has changed. */
   forget(): void
   /** ms that the response is fresh for. */
@@ -38,15 +41,16 @@ export interface Found {
   readonly scope: string | null
 }
 
-/** What is known of a text: the digests of what it was executed as; `null` where that differs from request to request. */
-type Known = Pick<Plan, 'digests'> & { readonly operationName: string | null }
+/** What is known of a text: the digests of what it was executed as. */
+type Known = Pick<Plan, 'digests' | 'operation'>
 
 /** So many texts are remembered, of so many characters together. */
 const MAX_TEXTS = 1000
 const MAX_CHARACTERS = 10_000_000
 
 export function createEarly({ session }: EarlyOptions, internals: Internals): Early {
-  const texts = new LRUCache<string, { readonly known: Known | null }>({
+  let off = false
+  const texts = new LRUCache<string, Known>({
     max: MAX_TEXTS,
     maxSize: MAX_CHARACTERS,
     sizeCalculation: (_known, text) => text.length,
@@ -54,7 +58,8 @@ export function createEarly({ session }: EarlyOptions, internals: Internals): Ea
 
   function scopeOf(request: Request): string | null | undefined {
     try {
-      const scope = session(request)
+      const scope: unknown = session(request)
+      if (scope instanceof Promise) scope.catch(() => undefined) // it comes too late, whatever it is
       return scope === null || (typeof scope === 'string' && scope !== '') ? scope : undefined
     } catch {
       return undefined // the other one is asked later, and tells
@@ -62,27 +67,30 @@ export function createEarly({ session }: EarlyOptions, internals: Internals): Ea
   }
 
   return {
-    learn(params, { digests, operation }) {
-      if (!isParams(params)) return
+    learn(params, { digests, operation }, { id, scope }) {
       const text = textOf(params)
-      const before = texts.get(text)?.known
-      if (before === null) return
-      // A plugin may change documents after they are parsed: for one user so, for another otherwise.
-      const same = before === undefined || before.digests.every((digest, i) => digest === digests[i])
-      if (before !== undefined && same) return
-      texts.set(text, { known: same ? { digests, operationName: operation.name?.value ?? null } : null })
+      if (off || texts.has(text)) return
+      const known: Known = { digests: [digests[0], digestOfText(params.query)], operation }
+      if (internals.idOf('a request', keyOf(known, params, scope)) === id) {
+        texts.set(text, known)
+        return
+      }
+      // A plugin makes something else of what arrives: for one user so, maybe, for another otherwise.
+      off = true
+      texts.clear()
+      const reason = 'a plugin changes documents or variables after they arrive: early answers are off'
+      internals.events.emit({ type: 'bypass', what: 'a request', reason })
     },
 
     forget: () => texts.clear(),
     left: ({ createdAt, ttl }) => createdAt + ttl - internals.now(),
 
     async find(request, params) {
-      const known = texts.get(textOf(params))?.known
-      if (!known) return undefined
+      const known = off ? undefined : texts.get(textOf(params))
+      if (known === undefined) return undefined
       const scope = scopeOf(request)
       if (scope === undefined) return undefined
-      const key = operationKey(known.digests, known.operationName, params.variables, scope)
-      const id = internals.idOf('a request', key)
+      const id = internals.idOf('a request', keyOf(known, params, scope))
       const response = id === undefined ? undefined : ((await internals.peek(id)) as StoredResponse | undefined)
       return response === undefined || response.failed ? undefined : { response, scope }
     },
@@ -104,4 +112,13 @@ export function isParams(params: unknown): params is Params {
 
 function textOf({ query, operationName }: Params): string {
   return `${operationName ?? ''}\n${query}`
+}
+
+function keyOf({ digests, operation }: Known, { variables }: Params, scope: string | null): readonly unknown[] {
+  return operationKey(digests, operation.name?.value ?? null, declared(variables, operation), scope)
+}
+
+/** It was parsed and executed before. */
+function digestOfText(query: string): string {
+  return documentDigest(parse(query, { noLocation: true }))
 }

@@ -35,6 +35,8 @@ export function earlyOf(options: EarlyCacheOptions): Early | undefined {
 
 /** The two hooks of early answers: reading may come first, answering must come last. */
 export interface EarlyHooks {
+  /** What was read of the request. */
+  paramsOf(request: Request): Params | undefined
   /** Reads what is asked, where that is small. */
   readonly reading: Required<Pick<Plugin, 'onRequestParse'>>
   /** Answers. It has to stand behind all that may refuse requests. */
@@ -48,6 +50,7 @@ export function earlyHooks(
 ): EarlyHooks {
   const asked = new WeakMap<Request, { readonly mediaType: string; readonly params: Params }>()
   return {
+    paramsOf: (request) => asked.get(request)?.params,
     reading: {
       async onRequestParse({ request, requestParser, setRequestParser, fetchAPI }) {
         const mediaType = mediaTypeFor(request.headers.get('accept'))

@@ -1,5 +1,6 @@
 import type { ExecuteFunction, Plugin } from '@envelop/core'
 import type { ExecutionArgs, ExecutionResult, OperationDefinitionNode } from 'graphql'
+import { notAsync } from '../../core/options.ts'
 import type { Scope } from '../../core/scope.ts'
 import { answering } from './execution.ts'
 import type { ResponseCacheOptions } from './options.ts'
@@ -62,7 +63,7 @@ export function cachedExecute<C extends object = Record<string, unknown>>(
     const { result } = await answer({
       args,
       execute,
-      enabled: () => enabled?.(context) ?? true,
+      enabled: () => notAsync('enabled', enabled?.(context) ?? true),
       scope: (operation) => session(context, operation),
     })
     return result as R | ExecutionResult

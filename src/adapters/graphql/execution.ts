@@ -7,6 +7,7 @@ import type { LoadContext } from '../../core/trip.ts'
 import type { CacheOutcome } from '../http/cacheStatus.ts'
 import type { RequestDirectives } from '../http/requestDirectives.ts'
 import { type Admitted, createAdmission } from './admission.ts'
+import { type Hints, withHints } from './cacheControl.ts'
 import type { Payload } from './incremental.ts'
 import { type ResponseCacheMetadata, withMetadata } from './metadata.ts'
 import { createMutations } from './mutations.ts'
@@ -28,7 +29,7 @@ export interface Question<A extends Execution = Execution> {
   /** Whose data the answer is. */
   scope(operation: OperationDefinitionNode): Scope
   /** Told how it is run, where its answer may come from the cache. */
-  planned?(plan: Plan): void
+  planned?(plan: Plan, admitted: Admitted): void
   /** What the request says about caches; `undefined` for nothing, or where nobody listens. */
   readonly directives?: RequestDirectives | undefined
 }
@@ -82,7 +83,7 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
     if (typeof admitted === 'string') {
       return directives?.onlyIfCached ? NOT_STORED : uncached(question, 'bypass', admitted)
     }
-    question.planned?.(plan)
+    question.planned?.(plan, admitted)
     const fresh = directives === undefined ? 'any' : await freshness(admitted, directives)
     if (fresh === 'none') return NOT_STORED
     return askFor(question, plan, admitted, fresh === 'new')
@@ -127,7 +128,7 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
     try {
       shared = await (run.leaving === undefined ? asked : Promise.race([asked, run.begun]))
     } catch (error) {
-      if (run.made !== undefined || isShareable(error)) throw error
+      if (run.ran || isShareable(error)) throw error
       return uncached(question, why) // another caller's error: it may speak of the rights of that one
     }
     asked.catch(() => undefined) // after the beginning its reader is told by the parts
@@ -159,8 +160,9 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
       begin = resolve
     })
 
-    function conclude(given: ExecutionResult): unknown {
-      const verdict = judge(given, { id, plan, scope, context: args.contextValue, ttl, now: internals.now() })
+    function conclude(given: ExecutionResult, hints: Hints): unknown {
+      const about = { id, plan, scope, context: args.contextValue, hints, ttl, now: internals.now() }
+      const verdict = judge(given, about)
       const { own, response, lasting } = verdict
       tags = verdict.tags
       if (lasting) admission.refuse(id)
@@ -181,9 +183,12 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
       return response ?? UNSHARED
     }
 
-    async function load({ signal }: LoadContext): Promise<unknown> {
+    let ran = false
+
+    async function run({ signal }: LoadContext, hints: Hints): Promise<unknown> {
+      ran = true
       const given = await execute({ ...args, document: plan.document })
-      if (isWholeResult(given)) return conclude(given)
+      if (isWholeResult(given)) return conclude(given, hints)
       const relayed = relay(given, {
         change: (part: Payload) => withoutAdditionsIn(part, plan.prefix),
         left: () => leaving?.abort(),
@@ -197,16 +202,20 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
       }
       if (relayed === undefined) return UNSHARED
       begin()
-      return conclude(await relayed.whole)
+      return conclude(await relayed.whole, hints)
     }
 
     return {
-      load,
+      load: (context: LoadContext) => withHints((hints) => run(context, hints)),
       begun,
       leaving,
       tags: () => tags,
       /** The response was sent to be stored. */
       store: () => keep(),
+      /** It was this request that ran it. */
+      get ran() {
+        return ran
+      },
       get made() {
         return made
       },

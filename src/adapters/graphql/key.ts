@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { print } from 'graphql'
+import { type OperationDefinitionNode, print } from 'graphql'
 import type { Execution, ResponseCacheSettings } from './options.ts'
 import type { Plan } from './plans.ts'
 
@@ -17,7 +17,7 @@ export function keyOf(
   scope: string | null,
 ): readonly unknown[] | Promise<readonly unknown[]> {
   const operationName = operation.name?.value ?? null
-  const { variableValues } = args
+  const variableValues = declared(args.variableValues, operation)
   if (buildResponseCacheKey === undefined) {
     const document = getDocumentString === undefined ? digests[1] : digestOf(getDocumentString(args))
     return operationKey([digests[0], document], operationName, variableValues, scope)
@@ -34,6 +34,17 @@ export function keyOf(
     throw new TypeError(`buildResponseCacheKey must give a string, got ${own === null ? 'null' : typeof own}`)
   }
   return typeof built === 'string' ? keyed(built) : Promise.resolve<unknown>(built).then(keyed)
+}
+
+/** The variables that the operation has: with others of his own a client could fill the store. */
+export function declared(
+  given: Execution['variableValues'],
+  { variableDefinitions = [] }: Pick<OperationDefinitionNode, 'variableDefinitions'>,
+): Execution['variableValues'] {
+  if (given === undefined || given === null) return given
+  const names = variableDefinitions.map(({ variable }) => variable.name.value)
+  if (Object.keys(given).every((name) => names.includes(name))) return given
+  return Object.fromEntries(names.filter((name) => Object.hasOwn(given, name)).map((name) => [name, given[name]]))
 }
 
 /** The key where no option says another. */

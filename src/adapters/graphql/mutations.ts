@@ -56,18 +56,30 @@ function lostEntities({ data, errors = [] }: ExecutionResult, root: Shape): Map<
   if (data === undefined) return lost // nothing was run
   for (const { path = [] } of errors) {
     let value: unknown = data
-    let shapes: readonly Shape[] = [root]
+    let shapes = [root]
     for (const step of path) {
       const inside = typeof value === 'object' && value !== null
       value = inside ? (value as Record<string | number, unknown>)[step] : undefined
       if (typeof step === 'number') continue
-      const parts = shapes.flatMap((shape) => shape.parts.filter(({ key }) => key === step))
-      const types = parts.flatMap(({ rule }) => rule.returns)
-      if (!inside) for (const typename of types) lost.set(typename, { typename })
-      shapes = parts.flatMap(({ selection }) => types.flatMap((name) => selection?.shapeOf(name) ?? []))
+      const next = new Set<Shape>()
+      for (const { rule, selection } of shapes.flatMap((shape) => shape.parts.filter(({ key }) => key === step))) {
+        for (const typename of rule.returns) {
+          if (!inside) lost.set(typename, { typename })
+          const shape = selection?.shapeOf(typename)
+          if (shape !== undefined) next.add(shape)
+        }
+      }
+      shapes = widest([...next])
     }
   }
   return lost
+}
+
+/** Of one type at one place there is one shape; at many places of an error's path only so many are looked at. */
+const MAX_SHAPES = 1000
+
+function widest(shapes: Shape[]): Shape[] {
+  return shapes.length > MAX_SHAPES ? shapes.slice(0, MAX_SHAPES) : shapes
 }
 
 function unconfirmed(): GraphQLError {

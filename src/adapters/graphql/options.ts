@@ -129,6 +129,8 @@ export function responseCacheSettings(
   if (options.ttl !== undefined && !(typeof options.ttl === 'number' && options.ttl >= 0)) {
     throw new RangeError(`ttl must be at least 0 (ms; 0 is never), or Infinity, got ${String(options.ttl)}`)
   }
+  const { enabled } = options as { enabled?: unknown }
+  if (enabled !== undefined && typeof enabled !== 'function') throw new TypeError('enabled must be a function')
   list('ignoredTypes', ignoredTypes)
   list('idFields', idFields)
   flag('invalidateViaMutation', invalidateViaMutation)

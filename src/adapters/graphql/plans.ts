@@ -75,9 +75,14 @@ export function createPlans(options: RuleOptions, tell: (problem: Error) => void
       if (!operation || operation.operation === 'subscription' || isLive(operation)) return undefined
       // A name may be any text that a client sends: that of the operation is one of the document.
       const key = `${documentDigest(document)} ${operation.name?.value ?? ''}`
-      const plan = byDigest.get(key) ?? planOf(schema, document, operation, rules)
+      const same = byDigest.get(key)
+      // Of another document that says the same only what does not stand in it: errors show where they come from.
+      const plan =
+        same === undefined
+          ? planOf(schema, document, operation, rules)
+          : { ...same, operation, document: withAdditions(document, schema, rules, same.prefix) }
       if (plan === undefined) return undefined
-      byDigest.set(key, plan)
+      if (same === undefined) byDigest.set(key, plan)
       const plans = byDocument.get(document) ?? new Map<string, Plan>()
       byDocument.set(document, plans.set(name, plan))
       return plan
@@ -97,7 +102,7 @@ function planOf(
   if (same?.kind !== Kind.OPERATION_DEFINITION) return undefined
   const shape = shapeOf(schema, complete, same, rules, prefix)
   if (shape === undefined) return undefined
-  const digests = [schemaDigest(schema), documentDigest(document)] as const
+  const digests = [`${schemaDigest(schema)} ${rules.digest}`, documentDigest(document)] as const
   const incremental = isDeferred(document)
   return { operation, document: complete, prefix, shape, ...saidIn(document, schema, rules), incremental, digests }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import {
   type GraphQLField,
   type GraphQLInterfaceType,
@@ -58,6 +59,8 @@ export interface Rules {
   /** `undefined` for a field that the type does not have. */
   field(typeName: string, fieldName: string): FieldRule | undefined
   type(typeName: string): TypeRule
+  /** Of all that is said: what another deployment kept under other rules is not read. */
+  readonly digest: string
   /** What is wrong with `@cacheControl` in the schema: responses with such a field or type are not cached. */
   readonly problems: readonly Error[]
 }
@@ -128,7 +131,8 @@ export function rulesOf(schema: GraphQLSchema, options: RuleOptions): Rules {
   if (root) {
     for (const name of ['__schema', '__type']) {
       const coordinate = `${root.name}.${name}`
-      const ttl = ttls[coordinate] ?? 0
+      // Said to be undefined they are as others.
+      const ttl = coordinate in ttls ? ttls[coordinate] : 0
       fields.set(coordinate, { ...SILENT, ttl, fixed: { ttl, private: false } })
     }
   }
@@ -137,6 +141,7 @@ export function rulesOf(schema: GraphQLSchema, options: RuleOptions): Rules {
     field: (typeName, fieldName) =>
       fields.get(`${typeName}.${fieldName}`) ?? (fieldName.startsWith('__') ? SILENT : undefined),
     type: (typeName) => types.get(typeName) as TypeRule,
+    digest: digestOf(hints, options),
     problems,
   }
 }
@@ -160,6 +165,20 @@ export function hintsOf(schema: GraphQLSchema): { hints: ReadonlyMap<string, Cac
     for (const field of Object.values(type.getFields())) add(`${type.name}.${field.name}`, field, [])
   }
   return { hints, problems }
+}
+
+function digestOf(hints: ReadonlyMap<string, CacheHint>, options: RuleOptions): string {
+  const { ttlPerSchemaCoordinate, scopePerSchemaCoordinate, ignoredTypes, idFields, requirePolicy } = options
+  const sorted = (record: object) => Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1))
+  const said = [
+    [...hints].filter(([, hint]) => Object.keys(hint).length > 0).map(([name, hint]) => [name, sorted(hint)]),
+    sorted(ttlPerSchemaCoordinate),
+    sorted(scopePerSchemaCoordinate),
+    [...ignoredTypes].sort(),
+    idFields,
+    requirePolicy,
+  ]
+  return createHash('sha256').update(JSON.stringify(said)).digest('base64url')
 }
 
 /** The lesser of two ttl; `undefined` says nothing. */

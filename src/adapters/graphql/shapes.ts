@@ -68,14 +68,17 @@ export function shapeOf(
 
   function shape(type: GraphQLObjectType, sets: readonly SelectionSetNode[], isRoot: boolean): Shape {
     const collected = new Map<string, FieldNode[]>()
-    for (const set of sets) collect(type, set, collected, new Set())
+    // One for all of them, as in the executor: fragments in fragments would double at each level.
+    const visited = new Set<string>()
+    for (const set of sets) collect(type, set, collected, visited)
     const rule = rules.type(type.name)
     const parts: Part[] = []
     const idKeys: string[] = []
     const added: string[] = []
     for (const [key, nodes] of collected) {
       const name = (nodes[0] as FieldNode).name.value
-      if (name === rule.idField) idKeys.push(key)
+      // An alias of the client's may have arguments, which give another id: ours counts.
+      if (name === rule.idField && nodes.every(isPlain)) idKeys.push(key)
       if (key.startsWith(prefix)) {
         added.push(key)
         continue
@@ -87,6 +90,7 @@ export function shapeOf(
       const below = nodes.flatMap(({ selectionSet }) => selectionSet ?? [])
       parts.push({ key, rule: fieldRule, selection: isCompositeType(named) ? selection(named, below) : undefined })
     }
+    idKeys.sort((a, b) => Number(b.startsWith(prefix)) - Number(a.startsWith(prefix)))
     return { typeName: type.name, type: rule, root: isRoot, parts, idKeys, added }
   }
 
@@ -146,4 +150,8 @@ export function shapeOf(
   }
 
   return shape(root, [operation.selectionSet], true)
+}
+
+function isPlain({ arguments: given = [] }: FieldNode): boolean {
+  return given.length === 0
 }

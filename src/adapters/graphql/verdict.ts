@@ -4,7 +4,7 @@ import { messageOf } from '../../core/errors.ts'
 import type { Events } from '../../core/events.ts'
 import { notAsync } from '../../core/options.ts'
 import { etagOf } from '../http/etag.ts'
-import { takeHints } from './cacheControl.ts'
+import type { Hints } from './cacheControl.ts'
 import { failureText, mayBeTold } from './failures.ts'
 import type { ResponseCacheSettings } from './options.ts'
 import type { Plan } from './plans.ts'
@@ -31,6 +31,7 @@ export interface Case {
   readonly plan: Plan
   readonly scope: string | null
   readonly context: unknown
+  readonly hints: Hints
   /** ms: of a response of which nothing is said. */
   readonly ttl: number
   /** ms since the epoch, by the store's clock. */
@@ -81,9 +82,8 @@ export function createJudge(
   }
 
   return (result, about) => {
-    const { id, plan, scope, context, now } = about
-    const hints = takeHints(context)
-    const reading = readResponse(result.data, plan.shape, hints)
+    const { id, plan, scope, hints, now } = about
+    const reading = readResponse(result.data, plan.shape, hints.size === 0 ? undefined : hints)
     const own = result.data === undefined ? result : { ...result, data: reading.data as Record<string, unknown> | null }
     const none = (lasting: boolean): Verdict => ({ own, response: undefined, tags: [], lasting })
     const { errors = [] } = own
@@ -110,7 +110,7 @@ export function createJudge(
       bytes,
       etag: failed ? '' : etagOf(bytes),
       createdAt: now,
-      ttl: failed && wish !== true ? 0 : ttl,
+      ttl: failed && wish !== true ? 0 : Math.max(ttl, 0),
       said: reading.hinted,
       private: reading.private || (failed && (plan.private || hasPrivate(hints))),
       noCache: tellsHttpCaches(own),
@@ -121,8 +121,8 @@ export function createJudge(
   }
 }
 
-function hasPrivate(hints: ReturnType<typeof takeHints>): boolean {
-  return hints !== undefined && [...hints.values()].some((hint) => hint.scope === 'PRIVATE')
+function hasPrivate(hints: Hints): boolean {
+  return [...hints.values()].some((hint) => hint.scope === 'PRIVATE')
 }
 
 function tagsOf({ operation }: Plan, { entities }: Reading): readonly string[] {

@@ -1,6 +1,7 @@
 import { type ExecutionArgs, GraphQLError, type OperationDefinitionNode } from 'graphql'
 import type { Plugin, YogaInitialContext } from 'graphql-yoga'
 import { internalsOf } from '../../core/internals.ts'
+import { notAsync } from '../../core/options.ts'
 import type { Scope } from '../../core/scope.ts'
 import type { EarlyOptions } from './early.ts'
 import { earlyHooks, earlyOf } from './earlyHooks.ts'
@@ -48,17 +49,15 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
   const replies = storedReplies(headers)
   const requests = new WeakMap<Request, HttpAnswers & { enabled?: boolean }>()
 
-  /** Where there is no request, as with graphql-ws, nothing is told in headers. */
-  function known(request: Request | undefined): HttpAnswers & { enabled?: boolean } {
-    let one = request && requests.get(request)
-    if (one === undefined) {
-      one = { asked: 0, answers: [] }
-      if (request !== undefined) requests.set(request, one)
-    }
+  /** The request has come by HTTP, and is answered so. */
+  function known(request: Request): HttpAnswers & { enabled?: boolean } {
+    const one = requests.get(request) ?? { asked: 0, answers: [] }
+    requests.set(request, one)
     return one
   }
 
   const early = earlyOf(options)
+  let schema: unknown
   const hooks =
     early &&
     earlyHooks(early, headers, (request, mediaType, { response, scope }, fetchAPI) => {
@@ -79,6 +78,7 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
 
     onSchemaChange(payload) {
       onSchemaChange(payload)
+      schema = payload.schema
       early?.forget()
     },
 
@@ -90,16 +90,21 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
       setExecuteFn(async (args: ExecutionArgs) => {
         const context = args.contextValue as C & YogaInitialContext
         const { request } = context
-        const about = known(request)
+        // As with graphql-ws there may be none, or one for many operations: nothing is told in its headers.
+        const about = requests.get(request) ?? { asked: 0, answers: [] }
         const answered = await answer({
           args,
           execute: executeFn,
           enabled() {
-            about.enabled ??= enabled(request, context)
+            about.enabled ??= notAsync('enabled', enabled(request, context))
             return about.enabled
           },
           scope: (operation) => session(request, context, operation),
-          planned: (plan) => early?.learn(context.params, plan),
+          planned(plan, admitted) {
+            const params = hooks?.paramsOf(request)
+            // Under a schema that has come meanwhile it would be another response.
+            if (params !== undefined && args.schema === schema) early?.learn(params, plan, admitted)
+          },
           directives: request && headers.directives(request),
         })
         about.answers.push(answered)
@@ -108,7 +113,8 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
     },
 
     onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
-      const about = known(request)
+      const about = requests.get(request)
+      if (about === undefined) return
       about.written = result
       // The framework's own, which writes one result as JSON: anything else is another plugin's affair.
       if (resultProcessor?.name !== 'processRegularResult' || untouchedOf(result) === undefined) return
@@ -125,6 +131,7 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
     onResponse({ request, response, setResponse, fetchAPI }) {
       const about = requests.get(request)
       if (about === undefined) return
+      requests.delete(request)
       const written = replies.complete(request, about, response, fetchAPI)
       if (written !== response) setResponse(written)
     },

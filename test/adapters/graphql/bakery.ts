@@ -61,9 +61,9 @@ type Info = Pick<GraphQLResolveInfo, 'path'>
 
 /** Hints by the arguments of the field: both at once, or one after the other. */
 function hints<V>(value: V) {
-  return (_parent: never, { maxAge, scope }: { maxAge?: number; scope?: string }, context: object, info: Info): V => {
-    if (scope !== undefined) setCacheHint(context, info, { scope: scope as 'PRIVATE' })
-    if (maxAge !== undefined) setCacheHint(context, info, { maxAge })
+  return (_parent: never, { maxAge, scope }: { maxAge?: number; scope?: string }, _context: object, info: Info): V => {
+    if (scope !== undefined) setCacheHint(info, { scope: scope as 'PRIVATE' })
+    if (maxAge !== undefined) setCacheHint(info, { maxAge })
     return value
   }
 }

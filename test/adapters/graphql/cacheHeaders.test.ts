@@ -22,7 +22,8 @@ describe('Cache-Control', () => {
   test.each([
     ['a directive', '{ weather }', {}, 'public, max-age=60'],
     ['the least of the directives', '{ tides weather }', {}, 'public, max-age=60'],
-    ['an option', '{ news }', { ttlPerSchemaCoordinate: { 'Query.news': 30_500 } }, 'public, max-age=30'],
+    ['a ttl of the store', '{ news }', { ttlPerSchemaCoordinate: { 'Query.news': 30_500 } }, 'private, no-cache'],
+    ['a ttl of the store below the policy', '{ weather }', { ttlPerType: { Query: 30_500 } }, 'public, max-age=30'],
     ['a hint of a resolver', '{ hinted(maxAge: 20) }', {}, 'public, max-age=20'],
     ['http.maxAge', '{ news }', { http: { maxAge: 90 } }, 'public, max-age=90'],
     ['http.maxAge below the policy', '{ tides }', { http: { maxAge: 90 } }, 'public, max-age=90'],
@@ -50,7 +51,7 @@ describe('Cache-Control', () => {
     [
       'a ttl without end',
       '{ news }',
-      { ttlPerSchemaCoordinate: { 'Query.news': Number.POSITIVE_INFINITY } },
+      { ttl: Number.POSITIVE_INFINITY, http: { maxAge: Number.POSITIVE_INFINITY } },
       'public, max-age=2147483648',
     ],
   ])('allows what is said by %s', async (_what, query, plugin, expected) => {
@@ -174,7 +175,8 @@ describe('Age', () => {
 
 describe('Vary', () => {
   test.each([
-    ['Accept', {}, {}, 'Accept'],
+    ['what tells sessions apart', {}, {}, 'Accept, Authorization, Cookie'],
+    ['Accept, where all is the same for everybody', { vary: [] }, {}, 'Accept'],
     ['what http.vary names', { vary: ['Accept-Language', 'accept'] }, {}, 'Accept, Accept-Language'],
     [
       'what CORS says',
@@ -192,7 +194,7 @@ describe('Vary', () => {
     const { sites } = await open({ after: [outer({ Vary: 'X-Shop' })] })
     for (const site of sites) {
       const { headers } = await site.get('{ weather }', { origin: 'http://a.example' })
-      expect(headers.vary?.split(', ').sort()).toEqual(['Accept', 'Origin', 'X-Shop'])
+      expect(headers.vary?.split(', ').sort()).toEqual(['Accept', 'Authorization', 'Cookie', 'Origin', 'X-Shop'])
     }
   })
 })

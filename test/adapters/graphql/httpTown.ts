@@ -135,9 +135,9 @@ function resolversOf(runs: string[], gate: Gate) {
         _parent: unknown,
         { maxAge }: { maxAge: number },
         context: Context,
-        info: Parameters<typeof setCacheHint>[1],
+        info: Parameters<typeof setCacheHint>[0],
       ) {
-        setCacheHint(context, info, { maxAge })
+        setCacheHint(info, { maxAge })
         return run('hinted', context)
       },
       async fails(_parent: unknown, _args: unknown, context: Context) {

@@ -43,7 +43,7 @@ const schema = market(cacheControlTypeDefs + SDL, ({ graphql }) => {
       mine: tells,
       option: tells,
       hinted: (_parent, _args, context, info) => {
-        setCacheHint(context, info, { scope: 'PRIVATE' })
+        setCacheHint(info, { scope: 'PRIVATE' })
         return secretOf(context)
       },
       profile: () => ({}),
@@ -51,7 +51,7 @@ const schema = market(cacheControlTypeDefs + SDL, ({ graphql }) => {
       fails,
       failsStrictly: fails,
       failsHinted: (parent, args, context, info) => {
-        setCacheHint(context, info, { scope: 'PRIVATE' })
+        setCacheHint(info, { scope: 'PRIVATE' })
         return fails(parent, args, context)
       },
       failsDeep: () => ({ name: 'tea' }),
