@@ -30,8 +30,9 @@ export interface YogaCacheOptions<C = Record<string, unknown>> extends ResponseC
   /** What HTTP caches are told, and what clients may say. */
   readonly http?: HttpOptions | undefined
   /**
-   * Answers hits before the request is parsed: no plugin behind this one is asked, nor `session`; what the answer depends
-   * on besides the operation must be said by `early.session`. Plugins that refuse requests belong in front. Default: no.
+   * Answers hits before the request is parsed, once all plugins had their `onRequest` and `onRequestParse`, and nothing else:
+   * neither `session` nor what plugins do later is asked. What an answer depends on besides the operation must be said by
+   * `early.session`. Default: no.
    */
   readonly early?: EarlyOptions | undefined
 }
