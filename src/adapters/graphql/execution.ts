@@ -3,20 +3,16 @@ import { isShareable, messageOf } from '../../core/errors.ts'
 import { type Internals, internalsOf } from '../../core/internals.ts'
 import type { Policy } from '../../core/options.ts'
 import type { Scope } from '../../core/scope.ts'
-import type { LoadContext } from '../../core/trip.ts'
 import type { CacheOutcome } from '../http/cacheStatus.ts'
 import type { RequestDirectives } from '../http/requestDirectives.ts'
 import { type Admitted, createAdmission } from './admission.ts'
-import { type Hints, withHints } from './cacheControl.ts'
-import type { Payload } from './incremental.ts'
 import { type ResponseCacheMetadata, withMetadata } from './metadata.ts'
 import { createMutations } from './mutations.ts'
 import { type Execution, type ResponseCacheOptions, responseCacheSettings } from './options.ts'
 import { createPlans, type Plan } from './plans.ts'
-import { withoutAdditionsIn } from './reading.ts'
-import { relay } from './relay.ts'
 import { responseCodec, type StoredResponse } from './response.ts'
 import { isWholeResult } from './results.ts'
+import { createRun, UNSHARED, type Why } from './run.ts'
 import { servedResult } from './served.ts'
 import { createJudge } from './verdict.ts'
 
@@ -47,9 +43,6 @@ export interface Answer {
 
 /** Answers operations, from the cache where that may be. */
 export type Answering = <A extends Execution>(question: Question<A>) => Promise<Answer>
-
-/** What a loader returns where each must run the operation. */
-const UNSHARED = Object.freeze({ unshared: true })
 
 /** For a request that wants what is stored, and nothing else. */
 const NOT_STORED: Answer = Object.freeze({
@@ -118,7 +111,17 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
     const { id, key, scope } = admitted
     const why = forced ? 'request' : 'miss'
     let hit = false
-    const run = createRun(question, plan, admitted, why)
+    const { args, execute } = question
+    const run = createRun({
+      plan,
+      scope,
+      why,
+      execute: () => execute({ ...args, document: plan.document }),
+      judge: (result, hints) =>
+        judge(result, { id, plan, scope, context: args.contextValue, hints, ttl, now: internals.now() }),
+      refuse: () => admission.refuse(id),
+      withSaid,
+    })
     const onHit = () => {
       hit = true
     }
@@ -146,80 +149,6 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
       ? { type: 'hit', ttl: left }
       : { type: 'forwarded', why, collapsed: true, ...(stored ? { ttl: left } : {}) }
     return { result, outcome, scope, response: response.failed ? undefined : response }
-  }
-
-  /** One execution, whose response is for all who ask. */
-  function createRun<A extends Execution>(question: Question<A>, plan: Plan, { id, scope }: Admitted, why: Why) {
-    const { args, execute } = question
-    const leaving = plan.incremental ? new AbortController() : undefined
-    let made: Answer | undefined
-    let keep = () => {}
-    let tags: readonly string[] = []
-    let begin!: () => void
-    const begun = new Promise<void>((resolve) => {
-      begin = resolve
-    })
-
-    function conclude(given: ExecutionResult, hints: Hints): unknown {
-      const about = { id, plan, scope, context: args.contextValue, hints, ttl, now: internals.now() }
-      const verdict = judge(given, about)
-      const { own, response, lasting } = verdict
-      tags = verdict.tags
-      if (lasting) admission.refuse(id)
-      // Of a response in parts its reader has the parts.
-      if (made !== undefined) return response ?? UNSHARED
-      made = { result: withSaid(own, { hit: false, didCache: false }), outcome: { type: 'forwarded', why }, scope }
-      keep = () => {
-        if (response === undefined || response.ttl <= 0) return
-        const { ttl } = response
-        const result = own.extensions?.http !== undefined ? own : servedResult(response, own)
-        made = {
-          result: withSaid(result, { hit: false, didCache: true, ttl }),
-          outcome: { type: 'forwarded', why, stored: true, ttl },
-          scope,
-          response: response.failed ? undefined : response,
-        }
-      }
-      return response ?? UNSHARED
-    }
-
-    let ran = false
-
-    async function run({ signal }: LoadContext, hints: Hints): Promise<unknown> {
-      ran = true
-      const given = await execute({ ...args, document: plan.document })
-      if (isWholeResult(given)) return conclude(given, hints)
-      const relayed = relay(given, {
-        change: (part: Payload) => withoutAdditionsIn(part, plan.prefix),
-        left: () => leaving?.abort(),
-        signal,
-      })
-      // What is neither whole nor in parts nobody knows: it goes to its own client only.
-      made = {
-        result: relayed?.result ?? withoutAdditionsIn(given, plan.prefix),
-        outcome: { type: 'forwarded', why },
-        scope,
-      }
-      if (relayed === undefined) return UNSHARED
-      begin()
-      return conclude(await relayed.whole, hints)
-    }
-
-    return {
-      load: (context: LoadContext) => withHints((hints) => run(context, hints)),
-      begun,
-      leaving,
-      tags: () => tags,
-      /** The response was sent to be stored. */
-      store: () => keep(),
-      /** It was this request that ran it. */
-      get ran() {
-        return ran
-      },
-      get made() {
-        return made
-      },
-    }
   }
 
   function isEnabled({ enabled }: Question): boolean {
@@ -253,8 +182,6 @@ export function answering(options: ResponseCacheOptions<never>, own: readonly st
     return forwarded(question, isQuery ? 'bypass' : 'method')
   }
 }
-
-type Why = 'miss' | 'request' | 'bypass' | 'method'
 
 async function forwarded<A extends Execution>(
   { args, execute }: Question<A>,

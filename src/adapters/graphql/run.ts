@@ -1,0 +1,116 @@
+import type { ExecutionResult } from 'graphql'
+import type { LoadContext } from '../../core/trip.ts'
+import { type Hints, withHints } from './cacheControl.ts'
+import type { Answer } from './execution.ts'
+import type { Payload } from './incremental.ts'
+import type { ResponseCacheMetadata } from './metadata.ts'
+import type { Plan } from './plans.ts'
+import { withoutAdditionsIn } from './reading.ts'
+import { relay } from './relay.ts'
+import { isWholeResult } from './results.ts'
+import { servedResult } from './served.ts'
+import type { Verdict } from './verdict.ts'
+
+/** Why an operation is run. */
+export type Why = 'miss' | 'request' | 'bypass' | 'method'
+
+/** What a loader returns where each must run the operation. */
+export const UNSHARED = Object.freeze({ unshared: true })
+
+/** One execution of a query, whose response may be for all who ask. */
+export interface Run {
+  /** Runs it: what others get, a stored response or `UNSHARED`. */
+  load(context: LoadContext): Promise<unknown>
+  /** The response was sent to be stored. */
+  store(): void
+  /** The tags of the response. */
+  tags(): readonly string[]
+  /** Resolves when the first part of a response in parts is there: its reader need not wait for the whole. */
+  readonly begun: Promise<void>
+  /** Aborted when that reader leaves; only where there may be parts. */
+  readonly leaving: AbortController | undefined
+  /** Whether it was this request that ran it. */
+  readonly ran: boolean
+  /** The answer for the request that ran it, as soon as there is one. */
+  readonly made: Answer | undefined
+}
+
+export interface RunOptions {
+  readonly plan: Plan
+  readonly scope: string | null
+  readonly why: Why
+  execute(): unknown
+  judge(result: ExecutionResult, hints: Hints): Verdict
+  /** The response is for nobody else, and the next one will hardly be. */
+  refuse(): void
+  withSaid(result: ExecutionResult, metadata: ResponseCacheMetadata): ExecutionResult
+}
+
+export function createRun({ plan, scope, why, execute, judge, refuse, withSaid }: RunOptions): Run {
+  const leaving = plan.incremental ? new AbortController() : undefined
+  let ran = false
+  let made: Answer | undefined
+  let kept: Answer | undefined
+  let tags: readonly string[] = []
+  let begin!: () => void
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve
+  })
+
+  function conclude({ own, response, lasting, tags: found }: Verdict): unknown {
+    tags = found
+    if (lasting) refuse()
+    // Of a response in parts its reader has the parts.
+    if (made === undefined) {
+      made = { result: withSaid(own, { hit: false, didCache: false }), outcome: { type: 'forwarded', why }, scope }
+      if (response !== undefined && response.ttl > 0) kept = keptAnswer(own, response)
+    }
+    return response ?? UNSHARED
+  }
+
+  function keptAnswer(own: ExecutionResult, response: NonNullable<Verdict['response']>): Answer {
+    const { ttl, failed } = response
+    const result = own.extensions?.http !== undefined ? own : servedResult(response, own)
+    return {
+      result: withSaid(result, { hit: false, didCache: true, ttl }),
+      outcome: { type: 'forwarded', why, stored: true, ttl },
+      scope,
+      response: failed ? undefined : response,
+    }
+  }
+
+  async function run({ signal }: LoadContext, hints: Hints): Promise<unknown> {
+    ran = true
+    made = undefined
+    kept = undefined
+    const given = await execute()
+    if (isWholeResult(given)) return conclude(judge(given, hints))
+    const relayed = relay(given, {
+      change: (part: Payload) => withoutAdditionsIn(part, plan.prefix),
+      left: () => leaving?.abort(),
+      signal,
+    })
+    // What is neither whole nor in parts nobody knows: it goes to its own client only.
+    const result = relayed?.result ?? withoutAdditionsIn(given, plan.prefix)
+    made = { result, outcome: { type: 'forwarded', why }, scope }
+    if (relayed === undefined) return UNSHARED
+    begin()
+    return conclude(judge(await relayed.whole, hints))
+  }
+
+  return {
+    load: (context) => withHints((hints) => run(context, hints)),
+    store() {
+      made = kept ?? made
+    },
+    tags: () => tags,
+    begun,
+    leaving,
+    get ran() {
+      return ran
+    },
+    get made() {
+      return made
+    },
+  }
+}
