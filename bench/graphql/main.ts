@@ -3,7 +3,7 @@
  * package, of @graphql-yoga/plugin-response-cache with its Redis cache, and of what can be done by hand. All are asked in
  * turn, in one run; the medians of the rounds count. Read the ratios, on a machine with nothing else to do.
  *
- * *     npm ci --prefix bench && npm run bench:graphql -- [rounds, default 5] [requests, default 3000]
+ *     npm ci --prefix bench && npm run bench:graphql -- [rounds, default 5] [requests, default 3000]
  */
 import { startProcess } from '../../test/redis/processes.ts'
 import { startRedis } from '../../test/redis/server.ts'
