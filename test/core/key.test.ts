@@ -203,8 +203,7 @@ describe('what has no canonical text is refused with its place', () => {
     [[new Set([Symbol()])], 'key[0].values() is a symbol: put its description into the key'],
     // biome-ignore format: one line
     [[{ get now() { return 1 } }], 'key[0].now is an accessor: put its value into the key'],
-    // biome-ignore lint/suspicious/noSparseArray: it is the point
-    [[1, , 3], 'key[1] is a hole: put undefined or null into the key'],
+    [Object.assign(new Array(3), { 0: 1, 2: 3 }), 'key[1] is a hole: put undefined or null into the key'],
     [Object.assign(['a'], { b: 1 }), 'key is an array with properties: put an object into the key'],
     [[/x/], 'key[0] is a RegExp: put its id into the key'],
     [[new Float32Array(1)], 'key[0] is a Float32Array: put its id into the key'],

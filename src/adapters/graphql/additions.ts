@@ -26,7 +26,7 @@ export function prefixFor(document: DocumentNode): string {
     Field({ alias }) {
       // Each of them can be in the way of one number only: two prefixes are never the beginning of one alias.
       const number = alias === undefined ? null : OURS.exec(alias.value)
-      if (number !== null) taken.add(number[1] ?? '').add('')
+      if (number !== null) taken.add(number[1] ?? '')
     },
   })
   if (taken.size === 0) return PREFIX

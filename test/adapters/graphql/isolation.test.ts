@@ -1,11 +1,11 @@
 import type { ExecutionResult } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import { STORES } from '../stores.ts'
-import { traceOf } from '../trace.ts'
+import { crowd } from './market.ts'
 import type { ShopContext } from './schema.ts'
 import { serveEnvelop } from './serveEnvelop.ts'
 import { serveYoga } from './serveYoga.ts'
-import { type Answer, type Town, useTown } from './shop.ts'
+import { type Answer, useTown } from './shop.ts'
 
 const FRAMEWORKS = [
   { framework: 'Yoga', serve: serveYoga },
@@ -19,21 +19,21 @@ describe.each(FRAMEWORKS)('what one client is told stays with it, in $framework'
     const open = useTown(serve, make)
 
     test('the headers in extensions.http of a leader reach neither those who join, nor follow, nor hit', async () => {
-      const answers = await answersOfAll(await open({ session: () => null, before: [setsCookie] }), PRODUCT)
+      const answers = await crowd(await open({ session: () => null, before: [setsCookie] }), PRODUCT)
       expect(answers.map(cookieOf)).toEqual(['user=u0', null, null, null, null])
       expect([...new Set(answers.map(({ text }) => text))]).toEqual([answers[0]?.text])
       expect(answers[0]?.text).not.toContain('user=')
     })
 
     test('nor do those of a result with errors', async () => {
-      const answers = await answersOfAll(await open({ session: () => null, before: [setsCookie] }), '{ fails }')
+      const answers = await crowd(await open({ session: () => null, before: [setsCookie] }), '{ fails }')
       // Those who ran it have their own; those who waited have none.
       expect(answers.map(cookieOf)).toEqual(['user=u0', null, null, null, 'user=u4'])
     })
 
     test('what a plugin writes into a result changes it for its own client only', async () => {
       const town = await open({ session: () => null, before: [hasGuestbook], after: [writes] })
-      const answers = await answersOfAll(town, PRODUCT)
+      const answers = await crowd(town, PRODUCT)
       expect(answers.map(({ body }) => body)).toEqual(
         answers.map((_, i) => ({
           data: { product: { name: expect.stringMatching(new RegExp(`^product 1 by [AB]1 for u${i}$`)) } },
@@ -45,29 +45,13 @@ describe.each(FRAMEWORKS)('what one client is told stays with it, in $framework'
 
     test('what a plugin removes from a result is there for the others', async () => {
       const town = await open({ session: () => null, before: [hasGuestbook], after: [strips] })
-      const answers = await answersOfAll(town, PRODUCT)
+      const answers = await crowd(town, PRODUCT)
       for (const { body } of answers) {
         expect(body).toEqual({ data: { product: {}, had: ['name'] }, extensions: { had: ['guests'] } })
       }
     })
   })
 })
-
-/** Asks as u0 … u4: u0 leads at A, u1 and u2 join it there, u3 follows at B, u4 comes late and hits. */
-async function answersOfAll({ shops, gate }: Town, query: string): Promise<Answer[]> {
-  const [a, b] = shops
-  const trace = traceOf(a.cache, b.cache)
-  gate.shut()
-  const asking = [a.ask(query, { user: 'u0' })]
-  await gate.holds(1)
-  for (const user of ['u1', 'u2']) asking.push(a.ask(query, { user }))
-  asking.push(b.ask(query, { user: 'u3' }))
-  await Promise.all([trace.saw('join', 2), trace.saw('follow')])
-  gate.open()
-  const answers = await Promise.all(asking)
-  if (answers.every(({ body }) => body.errors === undefined)) await trace.saw('publish')
-  return [...answers, await b.ask(query, { user: 'u4' })]
-}
 
 function cookieOf({ headers }: Answer): string | null {
   return headers.get('set-cookie')
