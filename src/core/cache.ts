@@ -1,4 +1,5 @@
 import { createCalls } from './calls.ts'
+import { known } from './checks.ts'
 import { type Claim, needsTtl } from './claims.ts'
 import { messageOf } from './errors.ts'
 import type { CacheEventType, CacheListener } from './events.ts'
@@ -9,7 +10,6 @@ import { type Key, keyId } from './key.ts'
 import {
   type CacheOptions,
   type CallOptions,
-  known,
   type Policy,
   type RequestOptions,
   resolveCall,
@@ -245,10 +245,10 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
   return expose(cache, {
     events: instance.events,
     now: instance.session.now,
-    async peek(id) {
+    async peek(id, fits) {
       if (instance.closed || !calls.enabled(id)) return undefined
       const { found } = await calls.look(id)
-      if (found === 'fault' || found.type !== 'value') return undefined
+      if (found === 'fault' || found.type !== 'value' || !fits(found.value)) return undefined
       instance.events.emit({ type: 'hit', key: id })
       return found.value
     },

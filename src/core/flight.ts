@@ -1,6 +1,6 @@
 import { onAbort } from './abort.ts'
+import { MAX_TIMER } from './checks.ts'
 import type { AloneReason } from './events.ts'
-import { MAX_TIMER } from './options.ts'
 
 /** What a flight came to, for its callers in this instance. */
 export type Result =

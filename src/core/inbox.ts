@@ -1,4 +1,4 @@
-import { MAX_TIMER } from './options.ts'
+import { MAX_TIMER } from './checks.ts'
 import type { Message, Outcome } from './store.ts'
 
 /** What ended a wait: the flight's outcome; its lease; the inbox, lost or back; or whoever gave up waiting. */

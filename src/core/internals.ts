@@ -9,8 +9,8 @@ export interface Internals extends Pick<Calls, 'ask'> {
   readonly events: Events
   /** ms since the epoch, by the store's clock. */
   now(): number
-  /** What is stored at the id; `undefined` for nothing, of which nothing is told: who asks so asks again in another way. */
-  peek(id: string): Promise<unknown>
+  /** What is stored at the id, if it fits; `undefined` for anything else, of which nothing is told: who asks so asks again in another way. */
+  peek(id: string, fits: (value: unknown) => boolean): Promise<unknown>
   /** Checks and completes call options. */
   policy(options: CallOptions<never>): Policy
   /**

@@ -1,6 +1,7 @@
+import { notAsync } from './checks.ts'
 import { encodeError, isAbort, StoreError } from './errors.ts'
 import type { Instance } from './instance.ts'
-import { notAsync, type Policy } from './options.ts'
+import type { Policy } from './options.ts'
 import type { Offer } from './publication.ts'
 import type { Ended, Ending } from './store.ts'
 

@@ -1,3 +1,4 @@
+import { atLeast, known, show, timer } from './checks.ts'
 import type { Codec } from './codec.ts'
 import { isShareable } from './errors.ts'
 import type { Store } from './store.ts'
@@ -256,45 +257,4 @@ function checkCodec(codec: Codec): void {
   if (codec.id === 'json' || codec.id === 'rich') {
     throw new RangeError(`codec.id '${codec.id}' is taken by a built-in codec: choose another`)
   }
-}
-
-/** Functions among the options answer at once: a promise would count as true, and its failure as nobody's. */
-export function notAsync<T>(option: string, answer: T): T {
-  const { then } = Object(answer) as Partial<PromiseLike<unknown>>
-  if (typeof then !== 'function') return answer
-  then.call(answer, undefined, () => undefined)
-  throw new TypeError(`${option} returned a promise: it must answer at once`)
-}
-
-/** Timers of Node.js that are longer, in ms, fire at once. */
-export const MAX_TIMER = 2 ** 31 - 1
-
-/** A misspelt option would be ignored in silence, and the default would count. */
-export function known(where: string, options: object, ...sets: readonly ReadonlySet<string>[]): void {
-  for (const name of Object.keys(options)) {
-    if (!sets.some((set) => set.has(name))) {
-      throw new TypeError(`${where} has no option ${show(name)}; it has ${sets.flatMap((set) => [...set]).join(', ')}`)
-    }
-  }
-}
-
-function atLeast(name: string, least: number, given: number, unit: string): number {
-  if (given === Number.POSITIVE_INFINITY) throw new RangeError(`${name} must be finite (${unit}), got Infinity`)
-  if (!(typeof given === 'number' && given >= least)) {
-    throw new RangeError(`${name} must be at least ${least} (${unit}), got ${show(given)}`)
-  }
-  return given
-}
-
-function timer(name: string, given: number): number {
-  if (given > MAX_TIMER && given !== Number.POSITIVE_INFINITY) {
-    throw new RangeError(`${name} must be at most ${MAX_TIMER} (ms), got ${given}`)
-  }
-  return atLeast(name, 1, given, 'ms')
-}
-
-function show(given: unknown): string {
-  if (typeof given === 'string') return JSON.stringify(given.length > 40 ? `${given.slice(0, 40)}…` : given)
-  if (typeof given === 'object' && given !== null) return Array.isArray(given) ? 'an array' : 'an object'
-  return typeof given === 'function' ? 'a function' : String(given)
 }

@@ -1,10 +1,11 @@
+import { notAsync } from './checks.ts'
 import { type Bytes, type Codec, json, rich } from './codec.ts'
 import { encodeEntry } from './entry.ts'
 import { messageOf } from './errors.ts'
 import { type Fit, fitOf } from './fit.ts'
 import type { Instance } from './instance.ts'
 import { type Key, keyShape } from './key.ts'
-import { notAsync, type Policy, type TagsOption } from './options.ts'
+import type { Policy, TagsOption } from './options.ts'
 import type { Ending } from './store.ts'
 import { checkTags, tagIds } from './tag.ts'
 

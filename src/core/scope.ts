@@ -1,3 +1,4 @@
+import { show } from './checks.ts'
 import { messageOf } from './errors.ts'
 import type { Internals } from './internals.ts'
 
@@ -7,18 +8,31 @@ import type { Internals } from './internals.ts'
  */
 export type Scope = string | null | undefined
 
-/** The one rule of all adapters: `undefined` where the scope is not known, which is told, and nothing is cached. */
-export function scopeOf(internals: Internals, what: string, give: () => Scope): string | null | undefined {
+/**
+ * The one rule of all adapters: `undefined` where the scope is not known, which is told, and nothing is cached.
+ *
+ * @param option that `give` is of
+ */
+export function scopeOf(
+  internals: Internals,
+  what: string,
+  option: string,
+  give: () => Scope,
+): string | null | undefined {
   let scope: unknown
   try {
     scope = give()
   } catch (error) {
-    return bypass(internals, what, `its scope is not known: ${messageOf(error)}`)
+    return bypass(internals, what, `${option} failed: ${messageOf(error)}`)
   }
   if (scope === null || (typeof scope === 'string' && scope !== '')) return scope
   if (isThenable(scope)) scope.then(undefined, () => undefined) // refused just below; its own failure adds nothing
-  const said = scope === '' ? 'an empty string' : isThenable(scope) ? 'a promise' : typeof scope
-  return bypass(internals, what, `its scope is ${said}: say a non-empty string, or null for the same for everybody`)
+  const said = scope === '' ? 'an empty string' : isThenable(scope) ? 'a promise' : show(scope)
+  return bypass(
+    internals,
+    what,
+    `${option} gave ${said}: it must be a non-empty string, or null for the same for everybody`,
+  )
 }
 
 /** @throws TypeError for a scope that can never be one */

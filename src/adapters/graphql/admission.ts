@@ -33,7 +33,7 @@ export function createAdmission(settings: ResponseCacheSettings, internals: Inte
     async of(plan, args, give) {
       const what = `query ${plan.operation.name?.value ?? '(anonymous)'}`
       if (plan.ttl !== undefined && plan.ttl <= 0) return 'ttl 0'
-      const scope = scopeOf(internals, what, () => give(plan.operation))
+      const scope = scopeOf(internals, what, 'session', () => give(plan.operation))
       if (scope === undefined) return 'no session'
       let key: readonly unknown[]
       try {

@@ -1,7 +1,7 @@
 import { parse } from 'graphql'
 import { LRUCache } from 'lru-cache'
 import type { Internals } from '../../core/internals.ts'
-import type { Scope } from '../../core/scope.ts'
+import { type Scope, scopeOf } from '../../core/scope.ts'
 import type { Admitted } from './admission.ts'
 import { documentDigest } from './digests.ts'
 import { declared, operationKey } from './key.ts'
@@ -32,8 +32,10 @@ export interface Early {
   forget(): void
   /** ms that the response is fresh for. */
   left(response: StoredResponse): number
-  /** What is stored for the request. */
-  find(request: Request, params: Params): Promise<Found | undefined>
+  /** The parameters that were read from this text, where something was found for them: it need not be parsed again. */
+  recall(text: string): Params | undefined
+  /** What is stored for the request; `text` is what the parameters were read from: method, and body or URL. */
+  find(request: Request, params: Params, text: string): Promise<Found | undefined>
 }
 
 export interface Found {
@@ -44,57 +46,86 @@ export interface Found {
 /** What is known of a text: the digests of what it was executed as. */
 type Known = Pick<Plan, 'digests' | 'operation'>
 
+/** The id that was last asked for with some parameters, and why it is that one. */
+interface Asked {
+  readonly known: Known
+  readonly scope: string | null
+  readonly id: string | undefined
+}
+
 /** So many texts are remembered, of so many characters together. */
 const MAX_TEXTS = 1000
 const MAX_CHARACTERS = 10_000_000
 
+function byText<V extends object>(): LRUCache<string, V> {
+  return new LRUCache({ max: MAX_TEXTS, maxSize: MAX_CHARACTERS, sizeCalculation: (_value, text) => text.length + 1 })
+}
+
 export function createEarly({ session }: EarlyOptions, internals: Internals): Early {
   let off = false
-  const texts = new LRUCache<string, Known>({
-    max: MAX_TEXTS,
-    maxSize: MAX_CHARACTERS,
-    sizeCalculation: (_known, text) => text.length,
-  })
+  /** By operation. */
+  const executed = byText<Known>()
+  /** By method, and body or URL: those are often the same ones, and parsed and digested once. */
+  const read = byText<Params>()
+  const last = new WeakMap<Params, Asked>()
 
-  function scopeOf(request: Request): string | null | undefined {
-    try {
-      const scope: unknown = session(request)
-      if (scope instanceof Promise) scope.catch(() => undefined) // it comes too late, whatever it is
-      return scope === null || (typeof scope === 'string' && scope !== '') ? scope : undefined
-    } catch {
-      return undefined // the other one is asked later, and tells
-    }
+  /** `undefined` also where the user leaves it to the other one, which is asked later. */
+  function scopeFor(request: Request): string | null | undefined {
+    let left = false
+    const scope = scopeOf(internals, 'an early answer', 'early.session', () => {
+      const given = session(request)
+      left = given === undefined
+      return left ? null : given
+    })
+    return left ? undefined : scope
+  }
+
+  function idOf(known: Known, params: Params, scope: string | null): string | undefined {
+    const asked = last.get(params)
+    if (asked?.known === known && asked.scope === scope) return asked.id
+    const id = internals.idOf('a request', keyOf(known, params, scope))
+    last.set(params, { known, scope, id })
+    return id
   }
 
   return {
     learn(params, { digests, operation }, { id, scope }) {
       const text = textOf(params)
-      if (off || texts.has(text)) return
+      if (off || executed.has(text)) return
       const known: Known = { digests: [digests[0], digestOfText(params.query)], operation }
-      if (internals.idOf('a request', keyOf(known, params, scope)) === id) {
-        texts.set(text, known)
+      if (idOf(known, params, scope) === id) {
+        executed.set(text, known)
         return
       }
       // A plugin makes something else of what arrives: for one user so, maybe, for another otherwise.
       off = true
-      texts.clear()
+      executed.clear()
       const reason = 'a plugin changes documents or variables after they arrive: early answers are off'
       internals.events.emit({ type: 'bypass', what: 'a request', reason })
     },
 
-    forget: () => texts.clear(),
+    forget: () => executed.clear(),
     left: ({ createdAt, ttl }) => createdAt + ttl - internals.now(),
+    recall: (text) => read.get(text),
 
-    async find(request, params) {
-      const known = off ? undefined : texts.get(textOf(params))
+    async find(request, params, text) {
+      const known = off ? undefined : executed.get(textOf(params))
       if (known === undefined) return undefined
-      const scope = scopeOf(request)
+      const scope = scopeFor(request)
       if (scope === undefined) return undefined
-      const id = internals.idOf('a request', keyOf(known, params, scope))
-      const response = id === undefined ? undefined : ((await internals.peek(id)) as StoredResponse | undefined)
-      return response === undefined || response.failed ? undefined : { response, scope }
+      const id = idOf(known, params, scope)
+      const response =
+        id === undefined ? undefined : ((await internals.peek(id, isWhole)) as StoredResponse | undefined)
+      if (response === undefined) return undefined
+      read.set(text, params)
+      return { response, scope }
     },
   }
+}
+
+/** What failed is told by the normal way. */
+function isWhole(response: unknown): boolean {
+  return !(response as StoredResponse).failed
 }
 
 /** Whether the parameters are those of one plain operation: nothing that another plugin has to complete first. */

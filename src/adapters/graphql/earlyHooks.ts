@@ -1,4 +1,5 @@
 import type { Plugin } from 'graphql-yoga'
+import { known } from '../../core/checks.ts'
 import { internalsOf } from '../../core/internals.ts'
 import { createEarly, type Early, type EarlyOptions, type Found, isParams, type Params } from './early.ts'
 import { hasSmallJson, mediaTypeFor, paramsOfUrl } from './earlyRequests.ts'
@@ -17,11 +18,12 @@ type EarlyCacheOptions = Pick<
  * @throws TypeError for options that do not go together
  */
 export function earlyOf(options: EarlyCacheOptions): Early | undefined {
-  const { early, cache, includeExtensionMetadata = process.env.NODE_ENV === 'development' } = options
+  const { early, cache, includeExtensionMetadata } = options
   if (early === undefined) return undefined
   if (typeof early?.session !== 'function') {
     throw new TypeError('early needs session: a function of the request that returns whose data the response is')
   }
+  known('early', early, OPTIONS)
   for (const name of ['enabled', 'buildResponseCacheKey', 'getDocumentString'] as const) {
     if (options[name] !== undefined) {
       throw new TypeError(
@@ -30,8 +32,14 @@ export function earlyOf(options: EarlyCacheOptions): Early | undefined {
     }
   }
   // The metadata are of one request: it needs a result to write them into.
-  return includeExtensionMetadata ? undefined : createEarly(early, internalsOf(cache))
+  if (includeExtensionMetadata === true) {
+    throw new TypeError("early can't go with includeExtensionMetadata: it answers with the bytes that are stored")
+  }
+  const inDevelopment = includeExtensionMetadata === undefined && process.env.NODE_ENV === 'development'
+  return inDevelopment ? undefined : createEarly(early, internalsOf(cache))
 }
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof EarlyOptions>(['session'])
 
 /** The two hooks of early answers: reading may come first, answering must come last. */
 export interface EarlyHooks {
@@ -48,38 +56,44 @@ export function earlyHooks(
   headers: ResponseHeaders,
   reply: (request: Request, mediaType: string, found: Found, fetchAPI: { Response: typeof Response }) => Response,
 ): EarlyHooks {
-  const asked = new WeakMap<Request, { readonly mediaType: string; readonly params: Params }>()
+  const asked = new WeakMap<Request, { readonly mediaType: string; readonly params: Params; readonly text: string }>()
   return {
     paramsOf: (request) => asked.get(request)?.params,
     reading: {
       async onRequestParse({ request, requestParser, setRequestParser, fetchAPI }) {
         const mediaType = mediaTypeFor(request.headers.get('accept'))
         if (mediaType === undefined || requestParser === undefined || headers.directives(request) !== undefined) return
+        let text: string
         let params: unknown
-        if (request.method === 'GET') params = paramsOfUrl(request.url)
-        else if (request.method === 'POST' && hasSmallJson(request)) {
+        if (request.method === 'GET') {
+          text = `GET ${request.url}`
+          params = early.recall(text) ?? paramsOfUrl(request.url)
+        } else if (request.method === 'POST' && hasSmallJson(request)) {
           const body = await request.text()
+          text = `POST ${body}`
           // Nothing of it is left to be read, and its length, which limits are about, is as it was said.
           Object.defineProperty(request, 'body', { value: null })
-          const { url, method, headers } = request
-          setRequestParser(() => requestParser(new fetchAPI.Request(url, { method, headers, body })))
-          params = parsed(body)
-        }
-        if (isParams(params)) asked.set(request, { mediaType, params })
+          setRequestParser(() => {
+            const { url, method, headers } = request
+            return requestParser(new fetchAPI.Request(url, { method, headers, body }))
+          })
+          params = early.recall(text) ?? paramsOfJson(body)
+        } else return
+        if (isParams(params)) asked.set(request, { mediaType, params, text })
       },
     },
     answering: {
       async onRequestParse({ request, endResponse, fetchAPI }) {
         const one = asked.get(request)
         if (one === undefined) return
-        const found = await early.find(request, one.params)
+        const found = await early.find(request, one.params, one.text)
         if (found !== undefined) endResponse(reply(request, one.mediaType, found, fetchAPI))
       },
     },
   }
 }
 
-function parsed(text: string): unknown {
+function paramsOfJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -1,6 +1,6 @@
 import type { ExecuteFunction, Plugin } from '@envelop/core'
 import type { ExecutionArgs, ExecutionResult, OperationDefinitionNode } from 'graphql'
-import { notAsync } from '../../core/options.ts'
+import { notAsync } from '../../core/checks.ts'
 import type { Scope } from '../../core/scope.ts'
 import { answering } from './execution.ts'
 import type { ResponseCacheOptions } from './options.ts'

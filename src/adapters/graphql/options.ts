@@ -1,6 +1,6 @@
 import type { DocumentNode, ExecutionResult, GraphQLSchema } from 'graphql'
 import type { Cache } from '../../core/cache.ts'
-import { known } from '../../core/options.ts'
+import { known } from '../../core/checks.ts'
 import type { CacheScope } from './cacheControl.ts'
 import { least, type RuleOptions } from './rules.ts'
 

@@ -37,7 +37,7 @@ export interface HttpAnswers {
 
 /** What is to be written. */
 export interface Written {
-  /** By name, in place of those that are there. */
+  /** By name in lower case, in place of those that are there: some `Headers` find no others in copies of themselves. */
   readonly written: Readonly<Record<string, string>>
   /** The client has the response already: 304, without its content. */
   readonly notModified: boolean
@@ -102,20 +102,20 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
     const written: Record<string, string> = {}
     const said = (notModified: boolean): Written => ({ written, notModified })
     if (answers.length === 0) return said(false)
-    written['Cache-Status'] = appendCacheStatus(before.get('cache-status') ?? null, worst(answers))
+    written['cache-status'] = appendCacheStatus(before.get('cache-status') ?? null, worst(answers))
     if (answers.every(isForeign)) return said(false)
     // One that failed before it was executed has no answer here.
     const complete = status === 200 && answers.length >= asked
     const policy = strictest(complete ? answers.map((one) => policyOf(one, isAsStored(one, known, before))) : [])
     const age = ageOf(answers)
-    if (!before.has('cache-control')) written['Cache-Control'] = cacheControlOf(sent(policy, before, age ?? 0))
+    if (!before.has('cache-control')) written['cache-control'] = cacheControlOf(sent(policy, before, age ?? 0))
     const varies = policy.maxAge === undefined ? ofAll : ofKept
     const there = before.get('vary')
-    written.Vary = there === undefined ? varies.text : varyOf(there, varies.names)
-    if (age !== undefined) written.Age = String(age)
+    written.vary = there === undefined ? varies.text : varyOf(there, varies.names)
+    if (age !== undefined) written.age = String(age)
     const etag = complete && !before.has('etag') ? etagFor(known, before) : undefined
     if (etag === undefined) return said(false)
-    written.ETag = etag
+    written.etag = etag
     const conditional = request.method === 'GET' || request.method === 'HEAD'
     return said(conditional && matchesEtag(request.headers.get('If-None-Match'), etag))
   }
@@ -130,7 +130,7 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
       const before = fieldsOf(headers)
       const { written, notModified } = fields(request, response.status, before, known)
       for (const [name, value] of Object.entries(written)) {
-        if (before.has(name.toLowerCase())) headers.delete(name)
+        if (before.has(name)) headers.delete(name)
         headers.set(name, value)
       }
       if (!notModified) return response

@@ -4,9 +4,9 @@ import { unchangedResult } from './served.ts'
 
 /** The bytes of stored responses as HTTP responses. */
 export interface StoredReplies {
-  /** `known` has one answer, whose result is not changed. */
-  of(known: HttpAnswers, response: StoredResponse, mediaType: string, fetchAPI: FetchApi): Response
-  /** The response with all that HTTP caches have to know, whoever made it: the same one, or another in its place. */
+  /** With all that HTTP caches have to know. `known` has one answer, whose result is not changed. */
+  of(request: Request, known: HttpAnswers, response: StoredResponse, mediaType: string, fetchAPI: FetchApi): Response
+  /** The response as it leaves, whoever made it, and whatever plugins made of it: the same one, or another in its place. */
   complete(request: Request, known: HttpAnswers, response: Response, fetchAPI: FetchApi): Response
 }
 
@@ -14,50 +14,62 @@ interface FetchApi {
   readonly Response: typeof Response
 }
 
-/** The fields that a reply was made with. */
-type Content = Readonly<Record<'Content-Type' | 'Content-Length', string>>
+/** A reply, and what was said in it. */
+interface Reply {
+  readonly response: Response
+  /** What its headers were made of, and what that was then. */
+  readonly init: Fields
+  readonly content: Fields
+  readonly written: Fields
+  readonly notModified: boolean
+}
+
+/** By name in lower case. */
+type Fields = Readonly<Record<string, string>>
 
 export function storedReplies(headers: Pick<ResponseHeaders, 'fields' | 'write'>): StoredReplies {
-  const made = new WeakMap<Response, { readonly body: Uint8Array<ArrayBuffer>; readonly content: Content }>()
+  const made = new WeakMap<HttpAnswers, Reply>()
 
   return {
-    of(known, { bytes }, mediaType, fetchAPI) {
+    of(request, known, { bytes }, mediaType, fetchAPI) {
       const [answer] = known.answers
       if (answer !== undefined) unchangedResult(answer.result as object)
-      const content = {
-        'Content-Type': `${mediaType}; charset=utf-8`,
-        'Content-Length': String(bytes.byteLength),
-      }
+      const type = `${mediaType}; charset=utf-8`
+      const content = { 'content-type': type, 'content-length': String(bytes.byteLength) }
+      const { written, notModified } = headers.fields(request, 200, new Map([['content-type', type]]), known)
+      const init = { ...content, ...written }
       const body = bytes as Uint8Array<ArrayBuffer> // fetch has no type for bytes in somebody else's buffer
-      const reply = new fetchAPI.Response(body, { headers: content })
-      made.set(reply, { body, content })
-      return reply
+      const response = new fetchAPI.Response(body, { headers: init })
+      made.set(known, { response, init, content, written, notModified })
+      return response
     },
 
     complete(request, known, response, fetchAPI) {
-      const own = made.get(response)
-      if (own === undefined || !areUntouched(response.headers, own.content)) {
-        return headers.write(request, response, known, fetchAPI)
+      const reply = made.get(known)
+      if (reply === undefined) return headers.write(request, response, known, fetchAPI)
+      if (reply.response === response && isUntouched(reply)) {
+        return reply.notModified ? new fetchAPI.Response(null, { status: 304, headers: reply.written }) : response
       }
-      const before = new Map([['content-type', own.content['Content-Type']]])
-      const { written, notModified } = headers.fields(request, response.status, before, known)
-      return notModified
-        ? new fetchAPI.Response(null, { status: 304, headers: { ...written } })
-        : new fetchAPI.Response(own.body, { headers: { ...own.content, ...written } })
+      // With a cookie or a coding in it, or other fields, something else is to be said.
+      for (const [name, value] of Object.entries(reply.written)) {
+        if (response.headers.get(name) === value) response.headers.delete(name)
+      }
+      return headers.write(request, response, known, fetchAPI)
     },
   }
 }
 
 /**
- * Whether these are still just the fields that they were made with. The `Headers` that Yoga has on Node keep that object, and
- * write into it, or into a map in its place; of any other it is not known.
+ * Whether it has still just the fields that it was made with. The `Headers` that Yoga has on Node keep the object that they were
+ * made of, and write into it, or into a map in its place; of any other it is not known.
  */
-function areUntouched(headers: Headers, content: Content): boolean {
-  const { headersInit, _map, _setCookies } = headers as {
+function isUntouched({ response, init, content, written }: Reply): boolean {
+  const { headersInit, _map, _setCookies } = response.headers as {
     headersInit?: unknown
     _map?: unknown
     _setCookies?: readonly string[]
   }
-  const cookies = _setCookies?.length ?? 0
-  return headersInit === content && Object.keys(content).length === 2 && _map === undefined && cookies === 0
+  if (headersInit !== init || _map !== undefined || (_setCookies?.length ?? 0) > 0) return false
+  for (const name in init) if (init[name] !== (written[name] ?? content[name])) return false
+  return true
 }

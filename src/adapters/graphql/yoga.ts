@@ -1,7 +1,7 @@
 import { type ExecutionArgs, GraphQLError, type OperationDefinitionNode } from 'graphql'
 import type { Plugin, YogaInitialContext } from 'graphql-yoga'
+import { notAsync } from '../../core/checks.ts'
 import { internalsOf } from '../../core/internals.ts'
-import { notAsync } from '../../core/options.ts'
 import type { Scope } from '../../core/scope.ts'
 import type { EarlyOptions } from './early.ts'
 import { earlyHooks, earlyOf } from './earlyHooks.ts'
@@ -65,7 +65,7 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
       const about = known(request)
       about.asked++
       about.answers.push({ result: {}, outcome: { type: 'hit', ttl: early.left(response) }, scope, response })
-      return replies.of(about, response, mediaType, fetchAPI)
+      return replies.of(request, about, response, mediaType, fetchAPI)
     })
   const { onPluginInit, onSchemaChange } = schemaCheck()
   return {
@@ -125,7 +125,7 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
         const stored = untouchedOf(asked)
         return stored === undefined
           ? resultProcessor(asked, fetchAPI, accepted)
-          : replies.of(about, stored, accepted, fetchAPI)
+          : replies.of(request, about, stored, accepted, fetchAPI)
       }, mediaType)
     },
 

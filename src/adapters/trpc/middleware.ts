@@ -1,9 +1,9 @@
 import { TRPCError, type TRPCMiddlewareFunction } from '@trpc/server'
 import { TRPC_ERROR_CODES_BY_KEY } from '@trpc/server/rpc'
 import type { Cache } from '../../core/cache.ts'
+import { known } from '../../core/checks.ts'
 import { isShareable, LoaderError } from '../../core/errors.ts'
 import { internalsOf } from '../../core/internals.ts'
-import { known } from '../../core/options.ts'
 import { checkScope, type Scope, scopeOf } from '../../core/scope.ts'
 
 /** What `scope` is asked with: the context and input as the procedure's builder has them where the middleware stands. */
@@ -53,7 +53,7 @@ export function cached<C, M, O, I>(
   return async ({ ctx, input, getRawInput, next, path, signal, type }) => {
     if (type !== 'query') return next()
     const what = `tRPC query ${path}`
-    const whose = scopeOf(internals, what, () =>
+    const whose = scopeOf(internals, what, 'scope', () =>
       typeof scope === 'function' ? scope({ ctx: ctx as Overwritten<C, O>, input, path }) : scope,
     )
     if (whose === undefined) return next()

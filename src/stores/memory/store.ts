@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache'
+import { known } from '../../core/checks.ts'
 import type { Bytes } from '../../core/codec.ts'
 import { hasStamp, markOf } from '../../core/entry.ts'
 import { StoreError } from '../../core/errors.ts'
-import { known } from '../../core/options.ts'
 import type {
   ClaimReply,
   Ended,

@@ -113,17 +113,17 @@ function describeSessions(open: OpenTown): void {
   })
 
   test.each([
-    ['undefined', () => undefined, 'its scope is undefined'],
-    ['an empty string', () => '', 'its scope is an empty string'],
-    ['a number', () => 7, 'its scope is number'],
-    ['a promise', async () => 'ann', 'its scope is a promise'],
-    ['a promise that rejects', () => Promise.reject(new Error('no such session')), 'its scope is a promise'],
+    ['undefined', () => undefined, 'session gave undefined'],
+    ['an empty string', () => '', 'session gave an empty string'],
+    ['a number', () => 7, 'session gave 7:'],
+    ['a promise', async () => 'ann', 'session gave a promise'],
+    ['a promise that rejects', () => Promise.reject(new Error('no such session')), 'session gave a promise'],
     [
       'a throw',
       () => {
         throw new Error('no such session')
       },
-      'its scope is not known: no such session',
+      'session failed: no such session',
     ],
   ])('session that gives %s: uncached, and one bypass event', async (_what, session, reason) => {
     const { shops, runs } = await open({ session })

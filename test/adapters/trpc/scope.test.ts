@@ -70,19 +70,19 @@ describe.each(STORES)('whose data a tRPC answer is, over $name', ({ make }) => {
   })
 
   test.each<[string, unknown, string]>([
-    ['undefined', undefined, 'its scope is undefined'],
-    ['an empty string', '', 'its scope is an empty string'],
-    ['a function that gives undefined', () => undefined, 'its scope is undefined'],
-    ['a function that gives an empty string', () => '', 'its scope is an empty string'],
-    ['a function that gives a number', () => 7, 'its scope is number'],
-    ['a promise', async () => 'ann', 'its scope is a promise'],
-    ['a promise that rejects', () => Promise.reject(new Error('no account')), 'its scope is a promise'],
+    ['undefined', undefined, 'scope gave undefined'],
+    ['an empty string', '', 'scope gave an empty string'],
+    ['a function that gives undefined', () => undefined, 'scope gave undefined'],
+    ['a function that gives an empty string', () => '', 'scope gave an empty string'],
+    ['a function that gives a number', () => 7, 'scope gave 7:'],
+    ['a promise', async () => 'ann', 'scope gave a promise'],
+    ['a promise that rejects', () => Promise.reject(new Error('no account')), 'scope gave a promise'],
     [
       'a function that throws',
       () => {
         throw new Error('no account')
       },
-      'its scope is not known: no account',
+      'scope failed: no account',
     ],
   ])('%s as scope: uncached, and one bypass event', async (_what, scope, reason) => {
     const { a, runs } = await open(meWith(scope as never))
