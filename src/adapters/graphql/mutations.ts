@@ -1,4 +1,14 @@
-import { type ExecutionResult, GraphQLError } from 'graphql'
+import {
+  type DocumentNode,
+  type ExecutionResult,
+  GraphQLError,
+  type GraphQLSchema,
+  getNamedType,
+  isCompositeType,
+  TypeInfo,
+  visit,
+  visitWithTypeInfo,
+} from 'graphql'
 import type { Internals } from '../../core/internals.ts'
 import type { Payload } from './incremental.ts'
 import { withMetadata } from './metadata.ts'
@@ -6,17 +16,19 @@ import type { Execution, ResponseCacheSettings } from './options.ts'
 import type { Plan } from './plans.ts'
 import { type Entity, readResponse, withoutAdditionsIn } from './reading.ts'
 import { relay } from './relay.ts'
-import type { Shape } from './shapes.ts'
+import { membersOf } from './rules.ts'
+import type { Part, Shape } from './shapes.ts'
 
 /** Runs a mutation, and invalidates the responses that have what it returns, before its result leaves. */
 export type Mutating = <A extends Execution>(args: A, execute: (args: A) => unknown, plan: Plan) => Promise<unknown>
 
 export function createMutations(settings: ResponseCacheSettings, internals: Internals): Mutating {
   /** The mutation is committed: its data are in the result also where the user wants an error. */
-  async function conclude(result: ExecutionResult, plan: Plan): Promise<Concluded> {
+  async function conclude(result: ExecutionResult, plan: Plan, schema: GraphQLSchema): Promise<Concluded> {
     const { data, entities } = readResponse(result.data, plan.shape, undefined)
     const own = result.data === undefined ? result : { ...result, data: data as Record<string, unknown> | null }
-    const invalidated = new Map([...lostEntities(result, plan.shape), ...entities])
+    const lost = hasLost(result, plan.shape) ? entitiesIn(plan.document, schema) : []
+    const invalidated = new Map([...lost, ...entities])
     if (invalidated.size === 0) return { result: own }
     const error = await internals.invalidate({ tags: [...invalidated.keys()] })
     const metadata = settings.includeExtensionMetadata ? { invalidatedEntities: [...invalidated.values()] } : undefined
@@ -27,15 +39,24 @@ export function createMutations(settings: ResponseCacheSettings, internals: Inte
   }
 
   return async (args, execute, plan) => {
-    const given = await execute({ ...args, document: plan.document })
-    const relayed = relay(given, {
+    const { schema } = args
+    let given: unknown
+    try {
+      given = await execute({ ...args, document: plan.document })
+    } catch (error) {
+      // Ended by a deadline, or by a client that left, it may have changed anything before.
+      const lost = [...entitiesIn(plan.document, schema).keys()]
+      if (lost.length > 0) await internals.invalidate({ tags: lost })
+      throw error
+    }
+    const relayed = await relay(given, {
       change: (part: Payload) => withoutAdditionsIn(part, plan.prefix),
-      async last(whole) {
-        const { error } = await conclude(whole, plan)
-        if (error !== undefined) throw error
+      async before(whole, isLast) {
+        const { error } = await conclude(whole, plan, schema)
+        if (isLast && error !== undefined) throw error
       },
     })
-    if (relayed === undefined) return isResult(given) ? (await conclude(given, plan)).result : given
+    if (relayed === undefined) return isResult(given) ? (await conclude(given, plan, schema)).result : given
     relayed.whole.catch(() => undefined) // its reader is told by the parts
     return relayed.result
   }
@@ -48,38 +69,61 @@ interface Concluded {
 }
 
 /**
- * Types of objects that are not in the data because something in them failed: the mutation may have changed them before.
- * What is null itself is read with the data.
+ * Whether objects are not in the data because something in them failed: the mutation may have changed them before. What is
+ * null for another reason is read with the data.
  */
-function lostEntities({ data, errors = [] }: ExecutionResult, root: Shape): Map<string, Entity> {
-  const lost = new Map<string, Entity>()
-  if (data === undefined) return lost // nothing was run
-  for (const { path = [] } of errors) {
-    let value: unknown = data
-    let shapes = [root]
-    for (const step of path) {
-      const inside = typeof value === 'object' && value !== null
-      value = inside ? (value as Record<string | number, unknown>)[step] : undefined
-      if (typeof step === 'number') continue
-      const next = new Set<Shape>()
-      for (const { rule, selection } of shapes.flatMap((shape) => shape.parts.filter(({ key }) => key === step))) {
-        for (const typename of rule.returns) {
-          if (!inside) lost.set(typename, { typename })
-          const shape = selection?.shapeOf(typename)
-          if (shape !== undefined) next.add(shape)
-        }
-      }
-      shapes = widest([...next])
-    }
-  }
-  return lost
+function hasLost({ data, errors = [] }: ExecutionResult, root: Shape): boolean {
+  if (data === undefined) return false // nothing was run
+  if (data === null) return true
+  return errors.some(({ path }) => path !== undefined && isLostAt(path, data, root))
 }
 
-/** Of one type at one place there is one shape; at many places of an error's path only so many are looked at. */
+function isLostAt(path: readonly (string | number)[], data: unknown, root: Shape): boolean {
+  let value = data
+  let shapes: ReadonlySet<Shape> = new Set([root])
+  let isObject = true
+  for (const step of path) {
+    if (typeof value !== 'object' || value === null) return isObject
+    value = (value as Record<string | number, unknown>)[step]
+    if (typeof step === 'number') continue
+    const parts = [...shapes].flatMap((shape) => shape.parts.filter(({ key }) => key === step))
+    isObject = parts.some(({ selection }) => selection !== undefined)
+    shapes = shapesOf(parts)
+    if (shapes.size > MAX_SHAPES) return true
+  }
+  return isObject && (value === null || value === undefined)
+}
+
+/** Of one type at one place there is one shape; of more than so many, below abstract types, nobody wants to know. */
 const MAX_SHAPES = 1000
 
-function widest(shapes: Shape[]): Shape[] {
-  return shapes.length > MAX_SHAPES ? shapes.slice(0, MAX_SHAPES) : shapes
+function shapesOf(parts: readonly Part[]): ReadonlySet<Shape> {
+  const shapes = new Set<Shape>()
+  for (const { rule, selection } of parts) {
+    for (const typename of rule.returns) {
+      const shape = selection?.shapeOf(typename)
+      if (shape !== undefined) shapes.add(shape)
+    }
+  }
+  return shapes
+}
+
+/** The types of all that the fields of the document may return, by tag. */
+function entitiesIn(document: DocumentNode, schema: GraphQLSchema): ReadonlyMap<string, Entity> {
+  const found = new Map<string, Entity>()
+  const types = new TypeInfo(schema)
+  visit(
+    document,
+    visitWithTypeInfo(types, {
+      Field() {
+        const type = getNamedType(types.getType())
+        if (!isCompositeType(type)) return
+        for (const typename of membersOf(type, schema))
+          if (!typename.startsWith('__')) found.set(typename, { typename })
+      },
+    }),
+  )
+  return found
 }
 
 function unconfirmed(): GraphQLError {

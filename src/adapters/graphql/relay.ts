@@ -13,10 +13,10 @@ export interface RelayOptions {
   /** What is handed out of a part. */
   change(payload: Payload): Payload
   /**
-   * Told once of the whole, or of what had come when the source threw. Awaited before the last part is handed out; what it
-   * throws the reader gets.
+   * Told of all that has come so far, twice: awaited before the first part is handed out, and before the last one is, or what
+   * the source threw. What it throws then the reader gets; at the first part it must not throw.
    */
-  last?(whole: ExecutionResult): Promise<unknown>
+  before?(whole: ExecutionResult, isLast: boolean): Promise<unknown>
   /** The reader has left before the end. */
   left?(): void
   /** Ends the source: nobody waits for the whole. */
@@ -32,12 +32,15 @@ type Given =
  * Reads a result in parts to its end, whether its reader keeps up or not: others wait for the whole. `undefined` for what
  * does not come in parts.
  */
-export function relay(given: unknown, options: RelayOptions): Relay | undefined {
+export async function relay(given: unknown, options: RelayOptions): Promise<Relay | undefined> {
   if (!isInParts(given)) return undefined
   const outlet = createOutlet(options.left ?? (() => {}))
   if (!('initialResult' in given)) return { result: outlet.parts, whole: pump(undefined, given, outlet, options) }
   const { initialResult, subsequentResults } = given
   const whole = pump(initialResult, subsequentResults, outlet, options)
+  const merger = createMerger()
+  merger.add(initialResult)
+  await options.before?.(merger.result, false)
   return { result: { initialResult: options.change(initialResult), subsequentResults: outlet.parts }, whole }
 }
 
@@ -50,16 +53,18 @@ async function pump(
   first: Payload | undefined,
   source: AsyncIterable<Payload>,
   outlet: Outlet,
-  { change, last = async () => {}, signal }: RelayOptions,
+  { change, before = async () => {}, signal }: RelayOptions,
 ): Promise<ExecutionResult> {
   const merger = createMerger()
   const iterator = source[Symbol.asyncIterator]()
+  let begun = first !== undefined
   let told = false
 
-  async function tell(): Promise<void> {
+  async function tell(isLast = true): Promise<void> {
     if (told) return
-    told = true
-    await last(merger.result)
+    told = isLast
+    begun = true
+    await before(merger.result, isLast)
   }
 
   /** It is given up, whatever it says to that. */
@@ -78,6 +83,7 @@ async function pump(
       if (done) break
       merger.add(value)
       if (value.hasNext === false) await tell()
+      else if (!begun) await tell(false)
       outlet.push(change(value))
     }
     await tell()

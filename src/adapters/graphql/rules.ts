@@ -195,7 +195,8 @@ export function msOf(maxAge: number | undefined): number | undefined {
 type Fielded = GraphQLObjectType | GraphQLInterfaceType
 type Field = GraphQLField<unknown, unknown>
 
-function membersOf(type: GraphQLNamedType, schema: GraphQLSchema): readonly string[] {
+/** The names of the types that a field of this type may return, with that of an interface. */
+export function membersOf(type: GraphQLNamedType, schema: GraphQLSchema): readonly string[] {
   if (!isAbstractType(type)) return [type.name]
   const possible = schema.getPossibleTypes(type).map(({ name }) => name)
   return isInterfaceType(type) ? [type.name, ...possible] : possible

@@ -85,7 +85,7 @@ export function createRun({ plan, scope, why, execute, judge, refuse, withSaid }
     kept = undefined
     const given = await execute()
     if (isWholeResult(given)) return conclude(judge(given, hints))
-    const relayed = relay(given, {
+    const relayed = await relay(given, {
       change: (part: Payload) => withoutAdditionsIn(part, plan.prefix),
       left: () => leaving?.abort(),
       signal,

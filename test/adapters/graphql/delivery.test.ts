@@ -124,16 +124,29 @@ describe.each(STORES)('results in parts over HTTP, by two servers of Yoga and $n
     expect(trace.of('publish')).toEqual([])
   })
 
-  test('a mutation in parts has invalidated what it returns when its last part leaves', async () => {
-    const { shops, runs } = await open({ incremental: true })
+  test('a mutation in parts has invalidated what it returns when its first part leaves, and when its last does', async () => {
+    const { shops, runs, gate } = await open({ incremental: true })
     const [a, b] = shops
     const trace = traceOf(a.cache, b.cache)
     const query = '{ product(id: 1) { name } }'
     await a.ask(query)
     await trace.saw('publish')
-    const response = await b.post('mutation { relabel(id: 1) { name ... @defer { slow } } }', { accept: MULTIPART })
-    const text = await response.text()
+    gate.shut()
+    const posted = b.post('mutation { relabel(id: 1) { name ... @defer { slow } } }', { accept: MULTIPART })
+    await gate.holds(1)
+    gate.open()
+    gate.shut() // for what is deferred
+    const decoder = new TextDecoder()
+    const parts = (await posted).body?.values() as AsyncIterableIterator<Uint8Array>
+    let text = ''
+    while (!text.includes('relabel 1')) text += decoder.decode((await parts.next()).value, { stream: true })
+    expect(text).not.toContain('"hasNext":false')
+    const own = trace.of('invalidate').filter(({ remote }) => !remote)
+    expect(own.map(({ tags }) => tags)).toEqual([[expect.stringContaining('Product:1')]])
+    gate.open()
+    for await (const part of parts) text += decoder.decode(part, { stream: true })
     expect(text).toContain('"hasNext":false')
+    expect(trace.of('invalidate').filter(({ remote }) => !remote)).toHaveLength(2)
     expect(text).not.toContain('__atomcache')
     expect((await a.ask(query)).body.data?.product).toEqual({ name: 'product 1 by A2' })
     expect(runs).toEqual(['product 1', 'relabel 1', 'slow 1', 'product 1'])

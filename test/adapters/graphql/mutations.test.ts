@@ -1,4 +1,5 @@
-import type { GraphQLError } from 'graphql'
+import type { Plugin } from '@envelop/core'
+import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from 'graphql'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { redisStore } from '../../../src/stores/redis/index.ts'
 import { type RedisServer, startRedis } from '../../redis/server.ts'
@@ -64,6 +65,8 @@ function shop() {
   }))
 }
 
+const RENAME = 'mutation { rename(id: 1, name: "new") { name } }'
+
 const ONE = '{ product(id: 1) { name } }'
 const TWO = '{ product(id: 2) { name } }'
 const ALL = 'query All { all: products { name } }'
@@ -97,9 +100,9 @@ const CASES: readonly Case[] = [
   // Beside errors; also where what failed has taken away the objects it is in.
   {
     mutation: 'mutation { rename(id: 1, name: "new") { name } count renameDeep(id: 3, name: "x") { note } }',
-    gone: [ONE, ALL],
+    gone: [ONE, TWO, ALL],
   },
-  { mutation: 'mutation { renameDeep(id: 1, name: "new") { note product { name } } }', gone: [] },
+  { mutation: 'mutation { renameDeep(id: 1, name: "new") { note product { name } } }', gone: [ONE, TWO, ALL] },
   { mutation: 'mutation { renameDeep(id: 1, name: "new") { product { strict } } }', gone: [ONE, TWO, ALL] },
   { mutation: 'mutation { renameStrictly(id: 1, name: "new") { strict } }', gone: [ONE, TWO, ALL] },
   { mutation: 'mutation { count }', gone: [] },
@@ -113,7 +116,8 @@ const FRAMEWORKS = [
 
 describe.each(FRAMEWORKS)('behind a mutation, in $framework', ({ serve }) => {
   const openTown = useTown(serve, () => redisStore(inject('redisUrl')))
-  const open = (options: object = {}) => openTown({ schema: shop(), options, cache: PATIENT })
+  const open = (options: object = {}, before: object[] = []) =>
+    openTown({ schema: shop(), options, before, cache: PATIENT })
 
   test.each(CASES)('$mutation: gone are $gone', async ({ mutation, gone, options }) => {
     const town = await open(options)
@@ -177,6 +181,30 @@ describe.each(FRAMEWORKS)('behind a mutation, in $framework', ({ serve }) => {
     expect(await said('mutation { count }')).toBeUndefined()
   })
 
+  test.each([
+    ['rejects', { throws: true }, RENAME, [ONE, TWO, ALL]],
+    ['rejects, and returns objects of another type', { throws: true }, 'mutation { count }', []],
+    [
+      'gives no data, and says not where it failed',
+      { data: null, errors: [new GraphQLError('late')] },
+      RENAME,
+      [ONE, TWO, ALL],
+    ],
+    ['was refused', { errors: [new GraphQLError('refused')] }, RENAME, []],
+  ])('whose executor %s: it may have changed all that it would return', async (_how, given, mutation, gone) => {
+    const town = await open({}, [endsMutations(given)])
+    for (const query of QUERIES) expect(await isCached(town, query)).toBe(true)
+    const [a, b] = town.shops
+    expect((await a.ask(mutation)).body.errors).toHaveLength(1)
+    const trace = traceOf(b.cache)
+    for (const query of QUERIES) {
+      await b.ask(query)
+      await settled(b.cache)
+    }
+    expect(trace.of('hit')).toHaveLength(QUERIES.length - gone.length)
+    expect(trace.of('miss')).toHaveLength(gone.length)
+  })
+
   test('an id may be half a letter, which no tag can be', async () => {
     const town = await open()
     const query = 'query ($id: ID!) { product(id: $id) { id } }'
@@ -192,13 +220,25 @@ describe.each(FRAMEWORKS)('behind a mutation, in $framework', ({ serve }) => {
   })
 })
 
+/** A plugin whose executor runs mutations, and then ends in another way. */
+function endsMutations({ throws = false, ...result }: ExecutionResult & { throws?: boolean }): Plugin {
+  return {
+    onExecute({ executeFn, setExecuteFn }) {
+      setExecuteFn(async (args: ExecutionArgs) => {
+        const own = await executeFn(args)
+        if (getOperationAST(args.document)?.operation !== 'mutation') return own
+        if (throws) throw new GraphQLError('too late')
+        return result
+      })
+    },
+  }
+}
+
 let redis: RedisServer
 beforeAll(async () => {
   redis = await startRedis()
 })
 afterAll(() => redis[Symbol.asyncDispose]())
-
-const RENAME = 'mutation { rename(id: 1, name: "new") { name } }'
 
 describe.each(FRAMEWORKS)('behind a mutation while Redis is silent, in $framework', ({ serve }) => {
   const open = useTown(serve, () => redisStore(redis.url))

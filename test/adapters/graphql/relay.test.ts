@@ -44,9 +44,9 @@ function createSource() {
   }
 }
 
-function relayed(options: Partial<RelayOptions> = {}) {
+async function relayed(options: Partial<RelayOptions> = {}) {
   const source = createSource()
-  const given = relay(source, { change: (part) => part, ...options })
+  const given = await relay(source, { change: (part) => part, ...options })
   if (given === undefined) throw new Error('it is in parts')
   const reader = given.result as AsyncIterableIterator<Payload>
   return { source, reader, whole: given.whole }
@@ -60,7 +60,7 @@ async function read(reader: AsyncIterable<Payload>): Promise<Payload[]> {
 
 describe('a result in parts', () => {
   test('is handed out as it comes, each part changed, and is whole at its end', async () => {
-    const { source, reader, whole } = relayed({ change: (part) => ({ ...part, extensions: { seen: true } }) })
+    const { source, reader, whole } = await relayed({ change: (part) => ({ ...part, extensions: { seen: true } }) })
     source.give(FIRST)
     expect((await reader.next()).value).toEqual({ ...FIRST, extensions: { seen: true } })
     const second = reader.next()
@@ -73,7 +73,7 @@ describe('a result in parts', () => {
 
   test('as graphql-js 17 gives it stays in that form', async () => {
     const source = createSource()
-    const given = relay({ initialResult: FIRST, subsequentResults: source }, { change: (part) => ({ ...part }) })
+    const given = await relay({ initialResult: FIRST, subsequentResults: source }, { change: (part) => ({ ...part }) })
     const result = given?.result as { initialResult: Payload; subsequentResults: AsyncIterable<Payload> }
     source.give(SECOND, LAST)
     expect(result.initialResult).toEqual(FIRST)
@@ -81,19 +81,19 @@ describe('a result in parts', () => {
     expect(await given?.whole).toEqual(WHOLE)
   })
 
-  test.each([undefined, null, 'text', { data: {} }, { initialResult: {} }])('%o is none', (given) => {
-    expect(relay(given, { change: (part) => part })).toBeUndefined()
+  test.each([undefined, null, 'text', { data: {} }, { initialResult: {} }])('%o is none', async (given) => {
+    expect(await relay(given, { change: (part) => part })).toBeUndefined()
   })
 
   test('is read to its end for others while its reader reads nothing, and is there when it does', async () => {
-    const { source, reader, whole } = relayed()
+    const { source, reader, whole } = await relayed()
     source.give(FIRST, SECOND, LAST)
     expect(await whole).toEqual(WHOLE)
     expect(await read(reader)).toEqual([FIRST, SECOND, LAST])
   })
 
   test('several parts may be asked for at once', async () => {
-    const { source, reader } = relayed()
+    const { source, reader } = await relayed()
     const asked = [reader.next(), reader.next(), reader.next(), reader.next()]
     source.give(FIRST, SECOND, LAST)
     expect((await Promise.all(asked)).map(({ value }) => value)).toEqual([FIRST, SECOND, LAST, undefined])
@@ -107,7 +107,7 @@ describe('a reader that leaves', () => {
     ['while it waits for a part', 2],
   ])('%s is noticed at once, and the whole goes on', async (_what, asks) => {
     const left = vi.fn()
-    const { source, reader, whole } = relayed({ left })
+    const { source, reader, whole } = await relayed({ left })
     source.give(FIRST)
     const asked = Array.from({ length: asks }, () => reader.next())
     if (asks > 0) await asked[0]
@@ -122,14 +122,14 @@ describe('a reader that leaves', () => {
 
   test('by throwing is one that leaves', async () => {
     const left = vi.fn()
-    const { reader } = relayed({ left })
+    const { reader } = await relayed({ left })
     await expect(reader.throw?.(new Error('enough'))).rejects.toThrow('enough')
     expect(left).toHaveBeenCalledTimes(1)
   })
 
   test('at the end has not left', async () => {
     const left = vi.fn()
-    const { source, reader, whole } = relayed({ left })
+    const { source, reader, whole } = await relayed({ left })
     source.give(FIRST, SECOND, LAST)
     await whole
     await reader.return?.()
@@ -143,7 +143,7 @@ describe('a reader that leaves', () => {
   ])('as the last who waited, %s: the source is ended', async (_what, early) => {
     const controller = new AbortController()
     if (early) controller.abort(new Error('nobody waits'))
-    const { source, whole } = relayed({ signal: controller.signal })
+    const { source, whole } = await relayed({ signal: controller.signal })
     whole.catch(() => undefined)
     if (!early) source.give(FIRST)
     controller.abort(new Error('nobody waits'))
@@ -154,7 +154,7 @@ describe('a reader that leaves', () => {
 
 describe('a source that throws', () => {
   test('fails the whole, and the reader after the parts that came, once', async () => {
-    const { source, reader, whole } = relayed()
+    const { source, reader, whole } = await relayed()
     source.give(FIRST, new Error('broken'))
     await expect(whole).rejects.toThrow('broken')
     expect((await reader.next()).value).toEqual(FIRST)
@@ -163,44 +163,90 @@ describe('a source that throws', () => {
   })
 
   test('without a reader fails the whole only', async () => {
-    const { source, reader, whole } = relayed()
+    const { source, reader, whole } = await relayed()
     await reader.return?.()
     source.give(new Error('broken'))
     await expect(whole).rejects.toThrow('broken')
   })
 })
 
-describe('what is told of the whole', () => {
-  test('is waited for before the last part is handed out', async () => {
-    let done!: () => void
-    const told = vi.fn((_whole: ExecutionResult) => new Promise<void>((resolve) => (done = resolve)))
-    const { source, reader } = relayed({ last: told })
+describe('what is told before parts are handed out', () => {
+  /** Is told, and says when it is done with it. */
+  function listener() {
+    const calls: [whole: ExecutionResult, isLast: boolean][] = []
+    const waiting: (() => void)[] = []
+    return {
+      calls,
+      before(whole: ExecutionResult, isLast: boolean) {
+        calls.push([structuredClone(whole), isLast])
+        return new Promise<void>((resolve) => waiting.push(resolve))
+      },
+      done: () => waiting.shift()?.(),
+    }
+  }
+
+  test('is waited for at the first and at the last part', async () => {
+    const { calls, before, done } = listener()
+    const { source, reader } = await relayed({ before })
     source.give(FIRST, SECOND, LAST)
-    expect((await reader.next()).value).toEqual(FIRST)
+    const first = vi.fn()
+    const begun = reader.next().then(first)
+    await expect.poll(() => calls).toEqual([[{ data: { a: 1 } }, false]])
+    expect(first).not.toHaveBeenCalled()
+    done()
+    await begun
     expect((await reader.next()).value).toEqual(SECOND)
     const last = vi.fn()
-    const asked = reader.next().then(last)
-    await expect.poll(() => told.mock.calls).toEqual([[WHOLE]])
+    const ended = reader.next().then(last)
+    await expect.poll(() => calls.slice(1)).toEqual([[WHOLE, true]])
     expect(last).not.toHaveBeenCalled()
     done()
-    await asked
+    await ended
     expect(last).toHaveBeenCalledWith({ value: LAST, done: false })
-    expect(told).toHaveBeenCalledTimes(1)
+    expect(calls).toHaveLength(2)
+  })
+
+  test('is waited for at the first part also in the form of graphql-js 17', async () => {
+    const { calls, before, done } = listener()
+    const source = createSource()
+    const given = vi.fn()
+    const relaying = relay({ initialResult: FIRST, subsequentResults: source }, { change: (part) => part, before })
+    const begun = relaying.then(given)
+    await expect.poll(() => calls).toEqual([[{ data: { a: 1 } }, false]])
+    expect(given).not.toHaveBeenCalled()
+    done()
+    await begun
+    source.give(LAST)
+    await expect.poll(() => calls.slice(1)).toEqual([[{ data: { a: 1, c: 3 } }, true]])
+    done()
+    await (await relaying)?.whole
+  })
+
+  test('is one thing where the first part is the last', async () => {
+    const before = vi.fn(async () => {})
+    const { source, whole } = await relayed({ before })
+    source.give({ data: { a: 1 }, hasNext: false })
+    await whole
+    expect(before.mock.calls).toEqual([[{ data: { a: 1 } }, true]])
   })
 
   test.each<[string, Given[], object]>([
     ['when the source ends without a last part', [FIRST, SECOND, 'end'], { data: { a: 1, b: 2 } }],
     ['when the source throws', [FIRST, new Error('broken')], { data: { a: 1 } }],
   ])('is also told %s', async (_what, parts, whole) => {
-    const last = vi.fn(async (_whole: ExecutionResult) => {})
-    const { source, whole: end } = relayed({ last })
+    const before = vi.fn(async () => {})
+    const { source, whole: end } = await relayed({ before })
     source.give(...parts)
     await end.catch(() => undefined)
-    expect(last.mock.calls).toEqual([[whole]])
+    expect(before.mock.calls.at(-1)).toEqual([whole, true])
+    expect(before).toHaveBeenCalledTimes(2)
   })
 
-  test('when it fails, the reader has its error in place of the last part', async () => {
-    const { source, reader, whole } = relayed({ last: () => Promise.reject(new Error('not confirmed')) })
+  test('when it fails at the last part, the reader has its error in place of that', async () => {
+    const before = async (_whole: ExecutionResult, isLast: boolean) => {
+      if (isLast) throw new Error('not confirmed')
+    }
+    const { source, reader, whole } = await relayed({ before })
     source.give(FIRST, LAST)
     await expect(whole).rejects.toThrow('not confirmed')
     expect((await reader.next()).value).toEqual(FIRST)
