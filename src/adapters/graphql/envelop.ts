@@ -2,13 +2,13 @@ import type { ExecuteFunction, Plugin } from '@envelop/core'
 import type { ExecutionArgs, ExecutionResult, OperationDefinitionNode } from 'graphql'
 import { notAsync } from '../../core/checks.ts'
 import type { Scope } from '../../core/scope.ts'
-import { answering } from './execution.ts'
-import type { ResponseCacheOptions } from './options.ts'
-import { schemaCheck } from './schemaCheck.ts'
+import { schemaCheck } from './documents/schemaCheck.ts'
+import { answering } from './responses/execution.ts'
+import type { ResponseCacheOptions } from './responses/options.ts'
 
-export { type CacheHint, type CacheScope, cacheControlTypeDefs, setCacheHint } from './cacheControl.ts'
-export type { ResponseCacheMetadata } from './metadata.ts'
-export type { BuildResponseCacheKey, Execution, ResponseCacheOptions } from './options.ts'
+export { type CacheHint, type CacheScope, cacheControlTypeDefs, setCacheHint } from './documents/cacheControl.ts'
+export type { ResponseCacheMetadata } from './responses/metadata.ts'
+export type { BuildResponseCacheKey, Execution, ResponseCacheOptions } from './responses/options.ts'
 
 export interface EnvelopCacheOptions<C = Record<string, unknown>> extends ResponseCacheOptions<C> {
   /**

@@ -1,7 +1,7 @@
 import { normalizedExecutor } from '@graphql-tools/executor'
 import * as graphql16 from 'graphql'
 import * as graphql17 from 'graphql17'
-import type { Payload } from '../../../src/adapters/graphql/incremental.ts'
+import type { Payload } from '../../../src/adapters/graphql/results/incremental.ts'
 
 /** What executes a query in parts, and the same query as a whole. */
 export interface Engine {

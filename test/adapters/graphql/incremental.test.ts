@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { ExecutionResult } from 'graphql'
 import { describe, expect, test } from 'vitest'
-import { createMerger } from '../../../src/adapters/graphql/incremental.ts'
+import { createMerger } from '../../../src/adapters/graphql/results/incremental.ts'
 import { ENGINES, type Engine } from './engines.ts'
 
 async function mergedBy(engine: Engine, source: string): Promise<{ count: number; result: ExecutionResult }> {

@@ -1,8 +1,8 @@
 import { EventEmitter, once } from 'node:events'
 import type { ExecutionResult } from 'graphql'
 import { describe, expect, test, vi } from 'vitest'
-import type { Payload } from '../../../src/adapters/graphql/incremental.ts'
-import { type RelayOptions, relay } from '../../../src/adapters/graphql/relay.ts'
+import type { Payload } from '../../../src/adapters/graphql/results/incremental.ts'
+import { type RelayOptions, relay } from '../../../src/adapters/graphql/results/relay.ts'
 
 const FIRST: Payload = { data: { a: 1 }, hasNext: true }
 const SECOND: Payload = { incremental: [{ path: [], data: { b: 2 } }], hasNext: true }

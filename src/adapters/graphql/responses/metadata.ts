@@ -1,5 +1,5 @@
 import type { ExecutionResult } from 'graphql'
-import type { Entity } from './reading.ts'
+import type { Entity } from '../results/reading.ts'
 
 /** `extensions.responseCache` of a result, as @envelop/response-cache has it. */
 export type ResponseCacheMetadata =

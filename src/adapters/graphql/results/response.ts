@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import type { Bytes, Codec } from '../../core/codec.ts'
+import type { Bytes, Codec } from '../../../core/codec.ts'
 
 /** A response to an operation, as it is kept and shared: its text, and what an HTTP cache has to know of it. */
 export interface StoredResponse {

@@ -1,12 +1,12 @@
 import { parse } from 'graphql'
 import { LRUCache } from 'lru-cache'
-import type { Internals } from '../../core/internals.ts'
-import { type Scope, scopeOf } from '../../core/scope.ts'
-import type { Admitted } from './admission.ts'
-import { documentDigest } from './digests.ts'
-import { declared, operationKey } from './key.ts'
-import type { Plan } from './plans.ts'
-import type { StoredResponse } from './response.ts'
+import type { Internals } from '../../../core/internals.ts'
+import { type Scope, scopeOf } from '../../../core/scope.ts'
+import { documentDigest } from '../documents/digests.ts'
+import type { Plan } from '../documents/plans.ts'
+import type { Admitted } from '../responses/admission.ts'
+import { declared, operationKey } from '../responses/key.ts'
+import type { StoredResponse } from '../results/response.ts'
 
 /** What is told to answer hits before the request is parsed. */
 export interface EarlyOptions {

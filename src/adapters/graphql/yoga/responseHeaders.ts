@@ -1,10 +1,10 @@
-import { appendCacheStatus, type CacheOutcome } from '../http/cacheStatus.ts'
-import { matchesEtag } from '../http/etag.ts'
-import { type RequestDirectives, requestDirectives } from '../http/requestDirectives.ts'
-import { cacheControlOf, type ResponsePolicy, strictest } from '../http/responsePolicy.ts'
-import { varyOf } from '../http/vary.ts'
-import type { Answer } from './execution.ts'
-import { isUnchanged } from './served.ts'
+import { appendCacheStatus, type CacheOutcome } from '../../http/cacheStatus.ts'
+import { matchesEtag } from '../../http/etag.ts'
+import { type RequestDirectives, requestDirectives } from '../../http/requestDirectives.ts'
+import { cacheControlOf, type ResponsePolicy, strictest } from '../../http/responsePolicy.ts'
+import { varyOf } from '../../http/vary.ts'
+import type { Answer } from '../responses/execution.ts'
+import { isUnchanged } from '../results/served.ts'
 
 /** What the HTTP side of a plugin is told. */
 export interface HttpOptions {

@@ -1,8 +1,8 @@
 import type { DocumentNode, ExecutionResult, GraphQLSchema } from 'graphql'
-import type { Cache } from '../../core/cache.ts'
-import { known } from '../../core/checks.ts'
-import type { CacheScope } from './cacheControl.ts'
-import { least, type RuleOptions } from './rules.ts'
+import type { Cache } from '../../../core/cache.ts'
+import { known } from '../../../core/checks.ts'
+import type { CacheScope } from '../documents/cacheControl.ts'
+import { least, type RuleOptions } from '../documents/rules.ts'
 
 /** What an executor is given; the part of graphql-js' arguments that responses depend on. */
 export interface Execution {

@@ -1,9 +1,9 @@
 import type { Plugin } from 'graphql-yoga'
-import { known } from '../../core/checks.ts'
-import { internalsOf } from '../../core/internals.ts'
+import { known } from '../../../core/checks.ts'
+import { internalsOf } from '../../../core/internals.ts'
+import type { ResponseCacheOptions } from '../responses/options.ts'
 import { createEarly, type Early, type EarlyOptions, type Found, isParams, type Params } from './early.ts'
 import { hasSmallJson, mediaTypeFor, paramsOfUrl } from './earlyRequests.ts'
-import type { ResponseCacheOptions } from './options.ts'
 import type { ResponseHeaders } from './responseHeaders.ts'
 
 /** The options that early answers depend on. */

@@ -1,11 +1,11 @@
 import type { OperationDefinitionNode } from 'graphql'
 import { LRUCache } from 'lru-cache'
-import { messageOf } from '../../core/errors.ts'
-import type { Internals } from '../../core/internals.ts'
-import { type Scope, scopeOf } from '../../core/scope.ts'
+import { messageOf } from '../../../core/errors.ts'
+import type { Internals } from '../../../core/internals.ts'
+import { type Scope, scopeOf } from '../../../core/scope.ts'
+import type { Plan } from '../documents/plans.ts'
 import { keyOf } from './key.ts'
 import type { Execution, ResponseCacheSettings } from './options.ts'
-import type { Plan } from './plans.ts'
 
 /** A query whose response may be had from the cache, or be made for all. */
 export interface Admitted {

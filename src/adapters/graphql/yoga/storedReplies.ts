@@ -1,6 +1,6 @@
-import type { StoredResponse } from './response.ts'
+import type { StoredResponse } from '../results/response.ts'
+import { unchangedResult } from '../results/served.ts'
 import type { HttpAnswers, ResponseHeaders } from './responseHeaders.ts'
-import { unchangedResult } from './served.ts'
 
 /** The bytes of stored responses as HTTP responses. */
 export interface StoredReplies {

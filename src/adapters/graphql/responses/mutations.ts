@@ -9,15 +9,15 @@ import {
   visit,
   visitWithTypeInfo,
 } from 'graphql'
-import type { Internals } from '../../core/internals.ts'
-import type { Payload } from './incremental.ts'
+import type { Internals } from '../../../core/internals.ts'
+import type { Plan } from '../documents/plans.ts'
+import { membersOf } from '../documents/rules.ts'
+import type { Part, Shape } from '../documents/shapes.ts'
+import type { Payload } from '../results/incremental.ts'
+import { type Entity, readResponse, withoutAdditionsIn } from '../results/reading.ts'
+import { relay } from '../results/relay.ts'
 import { withMetadata } from './metadata.ts'
 import type { Execution, ResponseCacheSettings } from './options.ts'
-import type { Plan } from './plans.ts'
-import { type Entity, readResponse, withoutAdditionsIn } from './reading.ts'
-import { relay } from './relay.ts'
-import { membersOf } from './rules.ts'
-import type { Part, Shape } from './shapes.ts'
 
 /** Runs a mutation, and invalidates the responses that have what it returns, before its result leaves. */
 export type Mutating = <A extends Execution>(args: A, execute: (args: A) => unknown, plan: Plan) => Promise<unknown>

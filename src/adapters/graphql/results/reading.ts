@@ -1,6 +1,6 @@
-import type { FieldHint } from './cacheControl.ts'
-import { type Fixed, least, msOf } from './rules.ts'
-import type { Part, Selection, Shape } from './shapes.ts'
+import type { FieldHint } from '../documents/cacheControl.ts'
+import { type Fixed, least, msOf } from '../documents/rules.ts'
+import type { Part, Selection, Shape } from '../documents/shapes.ts'
 
 /** An object of a type that has an id, or a type of which none has. */
 export interface Entity {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type OperationDefinitionNode, print } from 'graphql'
+import type { Plan } from '../documents/plans.ts'
 import type { Execution, ResponseCacheSettings } from './options.ts'
-import type { Plan } from './plans.ts'
 
 /**
  * The key of a response: of which schema, to which operation with which variables, for whom. With functions of the user's
