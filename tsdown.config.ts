@@ -6,6 +6,7 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     redis: 'src/stores/redis/index.ts',
+    graphql: 'src/adapters/graphql/cachedExecute.ts',
     envelop: 'src/adapters/graphql/envelop.ts',
     yoga: 'src/adapters/graphql/yoga.ts',
     trpc: 'src/adapters/trpc/index.ts',

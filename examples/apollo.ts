@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import { ApolloServer } from '@apollo/server'
 import { startStandaloneServer } from '@apollo/server/standalone'
 import { createCache } from 'atomcache'
-import { cachedExecute } from 'atomcache/envelop'
+import { cachedExecute } from 'atomcache/graphql'
 import { redisStore } from 'atomcache/redis'
 import { buildSchema, execute } from 'graphql'
 

@@ -1,7 +1,7 @@
 // The same for Mercurius, by a route of one's own: reply.graphql runs what the cache does not have.
 //   curl localhost:4000/graphql -H 'content-type: application/json' -d '{"query":"{ product(id: 42) { name } }"}'
 import { createCache } from 'atomcache'
-import { cachedExecute } from 'atomcache/envelop'
+import { cachedExecute } from 'atomcache/graphql'
 import { redisStore } from 'atomcache/redis'
 import { fastify } from 'fastify'
 import { parse } from 'graphql'

@@ -67,7 +67,10 @@ export type CacheEvent =
       readonly reason: string
       readonly path: string
     }
-  /** A function among the options threw, or returned what it must not: the value is returned, not stored. */
+  /**
+   * A function among the options threw, or returned what it must not: the value is returned, not stored. Or an adapter's option
+   * is about something, named by `key`, that is not there.
+   */
   | { readonly type: 'policyError'; readonly key: string; readonly option: string; readonly error: unknown }
   /** An adapter answered without the cache: it is not known whose data it is, or its input can't be a key. */
   | { readonly type: 'bypass'; readonly what: string; readonly reason: string }

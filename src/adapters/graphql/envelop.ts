@@ -1,24 +1,14 @@
 import type { ExecuteFunction, Plugin } from '@envelop/core'
-import type { ExecutionArgs, ExecutionResult, OperationDefinitionNode } from 'graphql'
-import { notAsync } from '../../core/checks.ts'
-import type { Scope } from '../../core/scope.ts'
+import type { ExecutionArgs } from 'graphql'
+import { type ExecuteCacheOptions, executing } from './cachedExecute.ts'
 import { schemaCheck } from './documents/schemaCheck.ts'
-import { answering } from './responses/execution.ts'
-import type { ResponseCacheOptions } from './responses/options.ts'
+import { ruleOptions } from './responses/options.ts'
 
 export { type CacheHint, type CacheScope, cacheControlTypeDefs, setCacheHint } from './documents/cacheControl.ts'
 export type { ResponseCacheMetadata } from './responses/metadata.ts'
 export type { BuildResponseCacheKey, Execution, ResponseCacheOptions } from './responses/options.ts'
 
-export interface EnvelopCacheOptions<C = Record<string, unknown>> extends ResponseCacheOptions<C> {
-  /**
-   * Whose data the response is: a non-empty string (user, tenant, session) is part of its key; `null` is the same for
-   * everybody, said on purpose; with `undefined`, `''` or a throw it is not cached. Asked when the context is complete.
-   */
-  readonly session: (context: C, operation: OperationDefinitionNode) => Scope
-  /** Whether the cache is asked at all; asked once per operation. Default: yes. */
-  readonly enabled?: ((context: C) => boolean) | undefined
-}
+export type EnvelopCacheOptions<C = Record<string, unknown>> = ExecuteCacheOptions<C>
 
 /**
  * Caches whole query responses, computed once over all instances, and invalidates what mutations return. Errors and
@@ -29,43 +19,12 @@ export interface EnvelopCacheOptions<C = Record<string, unknown>> extends Respon
  * @throws TypeError or RangeError for bad options
  */
 export function useAtomCache<C extends object = Record<string, unknown>>(options: EnvelopCacheOptions<C>): Plugin {
-  const run = cachedExecute(options)
+  const run = executing('useAtomCache', options)
   return {
-    ...schemaCheck(),
+    ...schemaCheck(ruleOptions(options)),
     onExecute({ executeFn, setExecuteFn }) {
       const execute = executeFn as (args: ExecutionArgs) => unknown
       setExecuteFn(((args: ExecutionArgs) => run(args, execute)) as ExecuteFunction)
     },
-  }
-}
-
-/**
- * Runs an operation, or answers it from the cache: as `execute` of graphql-js, for servers that let theirs be replaced. What
- * comes from the cache is a result without errors, or what another request's run failed with.
- */
-export type CachedExecute = <A extends ExecutionArgs, R>(
-  args: A,
-  execute: (args: A) => R | Promise<R>,
-) => Promise<R | ExecutionResult>
-
-/**
- * What `useAtomCache` does, for any server that lets its executor be replaced.
- *
- * @throws TypeError or RangeError for bad options
- */
-export function cachedExecute<C extends object = Record<string, unknown>>(
-  options: EnvelopCacheOptions<C>,
-): CachedExecute {
-  const answer = answering(options, ['session', 'enabled'])
-  const { session, enabled } = options
-  return async <A extends ExecutionArgs, R>(args: A, execute: (args: A) => R | Promise<R>) => {
-    const context = args.contextValue as C
-    const { result } = await answer({
-      args,
-      execute,
-      enabled: () => notAsync('enabled', enabled?.(context) ?? true),
-      scope: (operation) => session(context, operation),
-    })
-    return result as R | ExecutionResult
   }
 }

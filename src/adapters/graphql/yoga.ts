@@ -5,7 +5,7 @@ import { internalsOf } from '../../core/internals.ts'
 import type { Scope } from '../../core/scope.ts'
 import { schemaCheck } from './documents/schemaCheck.ts'
 import { answering } from './responses/execution.ts'
-import type { ResponseCacheOptions } from './responses/options.ts'
+import { type ResponseCacheOptions, ruleOptions } from './responses/options.ts'
 import { untouchedOf } from './results/served.ts'
 import type { EarlyOptions } from './yoga/early.ts'
 import { earlyHooks, earlyOf } from './yoga/earlyHooks.ts'
@@ -44,7 +44,7 @@ export interface YogaCacheOptions<C = Record<string, unknown>> extends ResponseC
  * @throws TypeError or RangeError for bad options
  */
 export function useAtomCache<C extends object = Record<string, unknown>>(options: YogaCacheOptions<C>): Plugin {
-  const answer = answering(options, ['session', 'enabled', 'http', 'early'])
+  const answer = answering('useAtomCache', options, ['session', 'enabled', 'http', 'early'])
   const { session, enabled = () => true, http = {} } = options
   const headers = responseHeaders(http, internalsOf(options.cache).now)
   const replies = storedReplies(headers)
@@ -67,7 +67,7 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
       about.answers.push({ result: {}, outcome: { type: 'hit', ttl: early.left(response) }, scope, response })
       return replies.of(request, about, response, mediaType, fetchAPI)
     })
-  const { onPluginInit, onSchemaChange } = schemaCheck()
+  const { onPluginInit, onSchemaChange } = schemaCheck(ruleOptions(options))
   return {
     onPluginInit(payload) {
       onPluginInit()

@@ -101,6 +101,54 @@ describe('an early answer', () => {
     expect(seen.parsed).toBe(3)
   })
 
+  test.each([
+    ['undefined', () => undefined, []],
+    ['a promise', async () => null, ['early.session gave a promise']],
+    ['an empty string', () => '', ['early.session gave an empty string']],
+    [
+      'a throw',
+      () => {
+        throw new Error('no such session')
+      },
+      ['early.session failed: no such session'],
+    ],
+  ])(
+    'is not given where early.session gives %s, which is told unless it says nothing',
+    async (_what, session, told) => {
+      const { seen, plugin } = counting()
+      const { sites, trace } = await open({ plugin: { early: { session } as never }, after: [plugin] })
+      const { text } = await warm(sites[0], NEWS)
+      const before = trace.of('bypass').length
+      expect((await sites[0].post(NEWS)).text).toBe(text)
+      expect(seen.parsed).toBe(3)
+      expect(trace.of('bypass').slice(before)).toEqual(
+        told.map((reason) => ({ type: 'bypass', what: 'an early answer', reason: expect.stringContaining(reason) })),
+      )
+    },
+  )
+
+  test('is not given for a body that is the URL of a GET', async () => {
+    const { sites, runs } = await open({ plugin: { early } })
+    const path = pathOf(NEWS.query)
+    for (const _ of [1, 2]) await sites[0].send('GET', path, { accept: 'application/json' })
+    const { url } = sites[0]
+    const headers = { 'content-type': 'application/json', accept: 'application/json' }
+    const wrong = await fetch(`${url}/graphql`, { method: 'POST', headers, body: url + path })
+    expect([wrong.status, (await wrong.text()).includes('news 1')]).toEqual([400, false])
+    expect(runs).toEqual(['news'])
+  })
+
+  test('is one hit in the trace, and none where what is stored failed', async () => {
+    const shouldCacheResult = () => true
+    const { sites, trace } = await open({ plugin: { early, shouldCacheResult } })
+    for (const query of ['query Fails { fails }', NEWS.query]) {
+      await warm(sites[0], { query })
+      const before = trace.of('hit').length
+      await sites[0].post({ query })
+      expect(trace.of('hit')).toHaveLength(before + 1)
+    }
+  })
+
   test('is not what a mutation or an invalidation took away', async () => {
     const { sites, runs } = await open({ plugin: { early } })
     await warm(sites[0], NEWS)
@@ -217,6 +265,8 @@ describe('the option early', () => {
     [{ early: { session }, enabled: () => true }, /^early can't go with enabled/],
     [{ early: { session }, buildResponseCacheKey: () => 'key' }, /^early can't go with buildResponseCacheKey/],
     [{ early: { session }, getDocumentString: () => '{ a }' }, /^early can't go with getDocumentString/],
+    [{ early: { session }, includeExtensionMetadata: true }, /^early can't go with includeExtensionMetadata/],
+    [{ early: { session, sesion: session } }, /^early has no option "sesion"; it has session$/],
   ])('%j is refused', (options, message) => {
     expect(() => useAtomCache({ cache, session, ...options } as never)).toThrow(message)
   })

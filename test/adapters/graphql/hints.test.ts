@@ -2,6 +2,7 @@ import type { GraphQLSchema } from 'graphql'
 import { buildSchema, GraphQLObjectType, GraphQLString, GraphQLSchema as Schema } from 'graphql'
 import { describe, expect, inject, test } from 'vitest'
 import { cacheControlTypeDefs, setCacheHint } from '../../../src/adapters/graphql/envelop.ts'
+import { memoryStore } from '../../../src/index.ts'
 import { redisStore } from '../../../src/stores/redis/index.ts'
 import { traceOf } from '../trace.ts'
 import { bakery } from './bakery.ts'
@@ -83,10 +84,12 @@ const codeFirst = () => {
   return new Schema({ query: new GraphQLObjectType({ name: 'Query', fields }) })
 }
 
-describe.each([
+const FRAMEWORKS = [
   { framework: 'Yoga', serve: serveYoga },
   { framework: 'envelop', serve: serveEnvelop },
-])('@cacheControl and hints of resolvers, in $framework', ({ serve }) => {
+]
+
+describe.each(FRAMEWORKS)('@cacheControl and hints of resolvers, in $framework', ({ serve }) => {
   const openTown = useTown(serve, () => redisStore(inject('redisUrl')))
   const open = (options: object = {}, more: object = {}) =>
     openTown({ schema: bakery, options, cache: PATIENT, ...more })
@@ -136,9 +139,9 @@ describe.each([
 
   test.each([
     ['maxAge: -1', '@cacheControl of Query.bad: maxAge must be at least 0 (s), got -1'],
-    ['maxAge: 1.5e400', '@cacheControl of Query.bad: maxAge must be at least 0 (s), got 1.5e400'],
-    ['maxAge: "5"', '@cacheControl of Query.bad: maxAge must be at least 0 (s), got 5'],
-    ['scope: SECRET', '@cacheControl of Query.bad: scope must be PUBLIC or PRIVATE, got SECRET'],
+    ['maxAge: 1.5e400', '@cacheControl of Query.bad: maxAge must be at least 0 (s), got "1.5e400"'],
+    ['maxAge: "5"', '@cacheControl of Query.bad: maxAge must be at least 0 (s), got "5"'],
+    ['scope: SECRET', `@cacheControl of Query.bad: scope must be 'PUBLIC' or 'PRIVATE', got "SECRET"`],
     [
       'maxAge: 5, inheritMaxAge: true',
       '@cacheControl of Query.bad: inheritMaxAge is in place of maxAge, not beside it',
@@ -185,6 +188,48 @@ describe.each([
   })
 })
 
+describe.each(FRAMEWORKS)('options about what the schema does not have, in $framework', ({ serve }) => {
+  const open = useTown(serve, () => memoryStore())
+
+  test.each([
+    [{ ttlPerSchemaCoordinate: { 'Query.titel': 5 } }, 'ttlPerSchemaCoordinate: the schema has no field Query.titel'],
+    [{ ttlPerType: { Queri: 5 } }, 'ttlPerType: the schema has no object, interface or union Queri'],
+    [
+      { scopePerSchemaCoordinate: { 'Query.good.bad': 'PRIVATE' } },
+      'scopePerSchemaCoordinate: the schema has no field Query.good.bad',
+    ],
+    [{ ignoredTypes: ['String'] }, 'ignoredTypes: the schema has no object, interface or union String'],
+    [{ ttlPerType: { constructor: 5 } }, 'ttlPerType: the schema has no object, interface or union constructor'],
+    [
+      { scopePerSchemaCoordinate: { 'Query.toString': 'PRIVATE' } },
+      'scopePerSchemaCoordinate: the schema has no field Query.toString',
+    ],
+  ])('%j are refused when the server is made', async (options, message) => {
+    await expect(open({ options, schema: () => badSchema('maxAge: 5') })).rejects.toThrow(message)
+  })
+
+  test('are told once of a schema that comes later, and bring nothing down', async () => {
+    const brings = {
+      onEnveloped: ({ setSchema }: { setSchema(schema: GraphQLSchema): void }) => setSchema(later),
+    }
+    const later = buildSchema('type Query { good: String }')
+    const options = { ttlPerSchemaCoordinate: { 'Query.bad': 5000 } }
+    const town = await open({ options, before: [brings], schema: () => badSchema('maxAge: 5') })
+    const trace = traceOf(town.shops[0].cache)
+    for (const user of ['ann', 'bob']) {
+      expect((await town.shops[0].ask('{ good }', { user })).body).toEqual({ data: { good: null } })
+    }
+    expect(trace.of('policyError')).toEqual([
+      {
+        type: 'policyError',
+        key: 'Query.bad',
+        option: 'ttlPerSchemaCoordinate',
+        error: new TypeError('ttlPerSchemaCoordinate: the schema has no field Query.bad'),
+      },
+    ])
+  })
+})
+
 function badSchema(said: string): GraphQLSchema {
   return buildSchema(`${cacheControlTypeDefs} type Query { bad: String @cacheControl(${said}), good: String }`, {
     assumeValidSDL: true,
@@ -196,8 +241,8 @@ const info = { path: { prev: undefined, key: 'a', typename: 'Query' } }
 test.each([
   [{}, { maxAge: -1 }, 'setCacheHint: maxAge must be at least 0 (s), got -1'],
   [{}, { maxAge: Number.NaN }, 'setCacheHint: maxAge must be at least 0 (s), got NaN'],
-  [{}, { maxAge: '5' }, 'setCacheHint: maxAge must be at least 0 (s), got 5'],
-  [{}, { scope: 'private' }, 'setCacheHint: scope must be PUBLIC or PRIVATE, got private'],
+  [{}, { maxAge: '5' }, 'setCacheHint: maxAge must be at least 0 (s), got "5"'],
+  [{}, { scope: 'private' }, `setCacheHint: scope must be 'PUBLIC' or 'PRIVATE', got "private"`],
   [{}, { inheritMaxAge: true }, 'setCacheHint: there is no "inheritMaxAge", only maxAge, scope'],
   [{}, undefined, 'setCacheHint takes a hint: { maxAge, scope }'],
 ])('setCacheHint in the context %o refuses %o', (_context, hint, message) => {

@@ -1,6 +1,6 @@
 import { buildSchema, type ExecutionArgs, execute, type GraphQLResolveInfo, type GraphQLSchema, parse } from 'graphql'
 import { afterAll, describe, expect, test } from 'vitest'
-import { cacheControlTypeDefs, cachedExecute, setCacheHint } from '../../../src/adapters/graphql/envelop.ts'
+import { cacheControlTypeDefs, cachedExecute, setCacheHint } from '../../../src/adapters/graphql/cachedExecute.ts'
 import { createCache, memoryStore } from '../../../src/index.ts'
 import { traceOf } from '../trace.ts'
 

@@ -1,7 +1,7 @@
 import type { ExecutionArgs } from 'graphql'
 import * as graphql17 from 'graphql17'
 import { afterEach, expect, test, vi } from 'vitest'
-import { cachedExecute } from '../../../src/adapters/graphql/envelop.ts'
+import { cachedExecute } from '../../../src/adapters/graphql/cachedExecute.ts'
 import type { Payload } from '../../../src/adapters/graphql/results/incremental.ts'
 import { createCache } from '../../../src/index.ts'
 import { traceOf } from '../trace.ts'

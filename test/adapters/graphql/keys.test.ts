@@ -1,7 +1,7 @@
 import { buildSchema, parse } from 'graphql'
 import { describe, expect, it } from 'vitest'
 import { documentDigest, schemaDigest } from '../../../src/adapters/graphql/documents/digests.ts'
-import { copyOf } from '../../../src/adapters/graphql/results/results.ts'
+import { copyOf } from '../../../src/adapters/graphql/results/data.ts'
 
 const idOf = (sdl: string) => schemaDigest(buildSchema(sdl))
 

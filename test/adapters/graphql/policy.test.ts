@@ -136,12 +136,6 @@ const TTLS: readonly Case[] = [
   },
   { what: 'an ignored interface', options: { ignoredTypes: ['Priced'] }, query: '{ product { id } }', ttl: 0 },
   { what: 'an ignored union', options: { ignoredTypes: ['Thing'] }, query: '{ maker { name } }', ttl: 0 },
-  {
-    what: 'names of what every object has',
-    options: fields({ constructor: 0, toString: 0 }),
-    query: '{ title }',
-    ttl: 60_000,
-  },
   { what: 'introspection', options: {}, query: '{ __schema { queryType { name } } }', ttl: 0 },
   { what: 'introspection of a type beside', options: {}, query: '{ title __type(name: "Maker") { name } }', ttl: 0 },
   {

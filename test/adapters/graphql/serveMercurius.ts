@@ -1,7 +1,7 @@
 import { fastify } from 'fastify'
 import { parse } from 'graphql'
 import mercurius from 'mercurius'
-import { cachedExecute } from '../../../src/adapters/graphql/envelop.ts'
+import { cachedExecute } from '../../../src/adapters/graphql/cachedExecute.ts'
 import type { HttpServer } from '../http.ts'
 import type { ShopContext } from './schema.ts'
 import type { Site } from './shop.ts'

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { ConstDirectiveNode, GraphQLFieldConfig, GraphQLNamedType, GraphQLResolveInfo } from 'graphql'
+import type { GraphQLResolveInfo } from 'graphql'
+import { show } from '../../../core/checks.ts'
 
 /** Whose data a part of a response is: that of everybody, or of the session that asked. */
 export type CacheScope = 'PUBLIC' | 'PRIVATE'
@@ -70,43 +71,20 @@ export function setCacheHint(info: Pick<GraphQLResolveInfo, 'path'>, hint: Field
   hints.set(path, { ...hints.get(path), ...hint })
 }
 
-/** What the schema says of a field or type; `coordinate` is for messages. @throws TypeError or RangeError for bad arguments */
-export function hintOf(
-  { astNode, extensions }: Pick<GraphQLNamedType | GraphQLFieldConfig<unknown, unknown>, 'astNode' | 'extensions'>,
-  extensionNodes: readonly { readonly directives?: readonly ConstDirectiveNode[] | undefined }[],
-  coordinate: string,
-): CacheHint {
-  const what = `@cacheControl of ${coordinate}`
-  const said: unknown = (extensions as { cacheControl?: unknown } | undefined)?.cacheControl
-  if (said !== undefined && said !== null && typeof said !== 'object') {
-    throw new TypeError(`${what}: extensions.cacheControl must be an object, got ${String(said)}`)
-  }
-  const hint: Record<string, unknown> = { ...said }
-  for (const node of [astNode, ...extensionNodes]) {
-    const directive = node?.directives?.find(({ name }) => name.value === 'cacheControl')
-    for (const { name, value } of directive?.arguments ?? []) {
-      if ('value' in value) hint[name.value] = value.kind === 'IntValue' ? Number(value.value) : value.value
-    }
-  }
-  // As arguments of a directive may be: what is null is not said.
-  for (const [name, value] of Object.entries(hint)) if (value === null) delete hint[name]
-  checkHint(hint, what, ['maxAge', 'scope', 'inheritMaxAge'])
-  return hint
-}
-
-function checkHint(hint: CacheHint, what: string, names: readonly string[]): void {
+/** @throws TypeError or RangeError for what is no hint */
+export function checkHint(hint: CacheHint, what: string, names: readonly string[]): void {
   for (const name of Object.keys(hint)) {
     if (!names.includes(name)) throw new TypeError(`${what}: there is no "${name}", only ${names.join(', ')}`)
   }
   const { maxAge, scope, inheritMaxAge } = hint
   if (maxAge !== undefined && !(typeof maxAge === 'number' && maxAge >= 0)) {
-    throw new RangeError(`${what}: maxAge must be at least 0 (s), got ${String(maxAge)}`)
+    throw new RangeError(`${what}: maxAge must be at least 0 (s), got ${show(maxAge)}`)
   }
   if (scope !== undefined && scope !== 'PUBLIC' && scope !== 'PRIVATE') {
-    throw new TypeError(`${what}: scope must be PUBLIC or PRIVATE, got ${String(scope)}`)
+    throw new TypeError(`${what}: scope must be 'PUBLIC' or 'PRIVATE', got ${show(scope)}`)
   }
   if (inheritMaxAge !== undefined && typeof inheritMaxAge !== 'boolean') {
-    throw new TypeError(`${what}: inheritMaxAge must be true or false, got ${String(inheritMaxAge)}`)
+    throw new TypeError(`${what}: inheritMaxAge must be true or false, got ${show(inheritMaxAge)}`)
   }
   if (inheritMaxAge === true && maxAge !== undefined) {
     throw new TypeError(`${what}: inheritMaxAge is in place of maxAge, not beside it`)

@@ -12,7 +12,7 @@ import {
 import { LRUCache } from 'lru-cache'
 import { prefixFor, withAdditions } from './additions.ts'
 import { documentDigest, schemaDigest } from './digests.ts'
-import { type FieldRule, least, type RuleOptions, type Rules, rulesOf } from './rules.ts'
+import { type FieldRule, least, type Problem, type RuleOptions, type Rules, rulesOf } from './rules.ts'
 import { type Shape, shapeOf } from './shapes.ts'
 
 /** How one operation is run, and its response read. */
@@ -48,17 +48,23 @@ interface Known {
   readonly byDigest: LRUCache<string, Plan>
 }
 
-/** So many operations of one schema are remembered whose documents nobody keeps. */
+/** So many operations of one schema are remembered whose documents nobody keeps, of so many nodes together. */
 const MAX_PLANS = 1000
+const MAX_NODES = 500_000
 
-/** @param tell of each thing that is wrong with the hints of a schema, when it is first met */
-export function createPlans(options: RuleOptions, tell: (problem: Error) => void): Plans {
+/** @param tell of each thing that is wrong with the rules of a schema, when it is first met */
+export function createPlans(options: RuleOptions, tell: (problem: Problem) => void): Plans {
   const schemas = new WeakMap<GraphQLSchema, Known>()
 
   function knownOf(schema: GraphQLSchema): Known {
     let known = schemas.get(schema)
     if (known === undefined) {
-      known = { rules: rulesOf(schema, options), byDocument: new WeakMap(), byDigest: new LRUCache({ max: MAX_PLANS }) }
+      const byDigest = new LRUCache<string, Plan>({
+        max: MAX_PLANS,
+        maxSize: MAX_NODES,
+        sizeCalculation: ({ document }) => nodesOf(document),
+      })
+      known = { rules: rulesOf(schema, options), byDocument: new WeakMap(), byDigest }
       schemas.set(schema, known)
       known.rules.problems.forEach(tell)
     }
@@ -148,4 +154,14 @@ function isDeferred(document: DocumentNode): boolean {
     },
   })
   return deferred
+}
+
+function nodesOf(document: DocumentNode): number {
+  let nodes = 0
+  visit(document, {
+    enter() {
+      nodes++
+    },
+  })
+  return nodes
 }

@@ -9,10 +9,12 @@ import {
   isAbstractType,
   isCompositeType,
   isInterfaceType,
+  isObjectType,
   isRequiredArgument,
   isUnionType,
 } from 'graphql'
-import { type CacheHint, type CacheScope, hintOf } from './cacheControl.ts'
+import type { CacheHint, CacheScope } from './cacheControl.ts'
+import { hintsOf } from './hints.ts'
 
 /** What the options of a plugin say of types and fields, by schema coordinate: `Product` or `Product.price`. */
 export interface RuleOptions {
@@ -20,6 +22,8 @@ export interface RuleOptions {
   readonly scopePerSchemaCoordinate: Readonly<Record<string, CacheScope | undefined>>
   readonly ignoredTypes: ReadonlySet<string>
   readonly idFields: readonly string[]
+  /** All that is named in them, and where. */
+  readonly named: readonly { readonly option: string; readonly coordinate: string }[]
   /** A field that returns objects, or is one of the query itself, and of which nothing is said, is never cached. */
   readonly requirePolicy: boolean
 }
@@ -61,9 +65,15 @@ export interface Rules {
   type(typeName: string): TypeRule
   /** Of all that is said: what another deployment kept under other rules is not read. */
   readonly digest: string
-  /** What is wrong with `@cacheControl` in the schema: responses with such a field or type are not cached. */
-  readonly problems: readonly Error[]
+  readonly problems: readonly Problem[]
 }
+
+/** What is wrong with the rules. */
+export type Problem =
+  /** Of a `@cacheControl` of the schema: responses with such a field or type are not cached. */
+  | { readonly type: 'hint'; readonly error: Error }
+  /** The schema does not have what an option is about. */
+  | { readonly type: 'option'; readonly option: string; readonly coordinate: string; readonly error: Error }
 
 const SAYS_NOTHING: Fixed = Object.freeze({ ttl: undefined, private: false })
 const SILENT: FieldRule = Object.freeze({
@@ -73,99 +83,113 @@ const SILENT: FieldRule = Object.freeze({
   returns: Object.freeze([]),
   absent: SAYS_NOTHING,
 })
-/** In place of one that can't be understood. */
-const REFUSED: CacheHint = Object.freeze({ maxAge: 0, scope: 'PRIVATE' })
-
 export function rulesOf(schema: GraphQLSchema, options: RuleOptions): Rules {
-  const { ttlPerSchemaCoordinate: ttls, scopePerSchemaCoordinate: scopes, requirePolicy } = options
-  const { hints, problems } = hintsOf(schema)
-  const types = new Map<string, TypeRule>()
-  const fields = new Map<string, FieldRule>()
-  const root = schema.getQueryType()
-  const abstract = abstractTypesOf(schema)
-
-  function fixedOf(coordinates: readonly string[]): Fixed {
-    return {
-      ttl: coordinates.map((coordinate) => ttls[coordinate]).reduce(least, undefined),
-      private: coordinates.some((coordinate) => scopes[coordinate] === 'PRIVATE'),
-    }
-  }
-
-  function fieldRule(type: Fielded, field: Field): FieldRule {
-    const returned = getNamedType(field.type)
-    const composite = isCompositeType(returned)
-    const coordinates = [type, ...type.getInterfaces()].map(({ name }) => `${name}.${field.name}`)
-    const hint = hints.get(coordinates[0] as string) ?? {}
-    const ofType = (composite && hints.get(returned.name)) || {}
-    const returns = composite ? membersOf(returned, schema) : []
-    // Where an interface keeps a field for itself, the objects that have it do not give it away.
-    const fixed = { ...fixedOf(coordinates), ttl: ttls[coordinates[0] as string] }
-    const kept = coordinates.some((coordinate) => hints.get(coordinate)?.scope === 'PRIVATE')
-    const scope = hint.scope ?? (kept ? 'PRIVATE' : ofType.scope)
-    const inherits = hint.inheritMaxAge === true || (hint.maxAge === undefined && ofType.inheritMaxAge === true)
-    const said = fixed.ttl ?? (composite ? ttls[returned.name] : undefined)
-    const unsaid = requirePolicy && said === undefined && ((composite && !inherits) || type === root) ? 0 : undefined
-    return {
-      ttl: least(fixed.ttl, msOf(hint.maxAge ?? ofType.maxAge) ?? unsaid),
-      private: fixed.private || scope === 'PRIVATE',
-      fixed,
-      hint,
-      returns,
-      absent: fixedOf(returns),
-    }
-  }
-
-  for (const type of Object.values(schema.getTypeMap())) {
-    if (!isCompositeType(type)) continue
-    const names = [type.name, ...(abstract.get(type.name) ?? [])]
-    types.set(type.name, {
-      ...fixedOf(names),
-      ignored: names.some((name) => options.ignoredTypes.has(name)),
-      hint: hints.get(type.name) ?? {},
-      idField: isUnionType(type) ? undefined : idFieldOf(type, options.idFields),
-    })
-    if (isUnionType(type)) continue
-    for (const field of Object.values(type.getFields()))
-      fields.set(`${type.name}.${field.name}`, fieldRule(type, field))
-  }
-  if (root) {
-    for (const name of ['__schema', '__type']) {
-      const coordinate = `${root.name}.${name}`
-      // Said to be undefined they are as others.
-      const ttl = coordinate in ttls ? ttls[coordinate] : 0
-      fields.set(coordinate, { ...SILENT, ttl, fixed: { ttl, private: false } })
-    }
-  }
-
+  const { hints, errors } = hintsOf(schema)
+  const types = typeRules(schema, options, hints)
+  const fields = fieldRules(schema, options, hints)
   return {
     field: (typeName, fieldName) =>
       fields.get(`${typeName}.${fieldName}`) ?? (fieldName.startsWith('__') ? SILENT : undefined),
     type: (typeName) => types.get(typeName) as TypeRule,
     digest: digestOf(hints, options),
-    problems,
+    problems: [...errors.map((error) => ({ type: 'hint', error }) as const), ...unknownOf(schema, options)],
   }
 }
 
-/** What the schema itself says, by coordinate. */
-export function hintsOf(schema: GraphQLSchema): { hints: ReadonlyMap<string, CacheHint>; problems: readonly Error[] } {
-  const hints = new Map<string, CacheHint>()
-  const problems: Error[] = []
-  function add(coordinate: string, ...said: [Parameters<typeof hintOf>[0], Parameters<typeof hintOf>[1]]): void {
-    try {
-      hints.set(coordinate, hintOf(...said, coordinate))
-    } catch (error) {
-      problems.push(error as Error)
-      hints.set(coordinate, REFUSED)
-    }
-  }
+type Hints = ReadonlyMap<string, CacheHint>
+
+function typeRules(schema: GraphQLSchema, options: RuleOptions, hints: Hints): ReadonlyMap<string, TypeRule> {
+  const rules = new Map<string, TypeRule>()
+  const abstract = abstractTypesOf(schema)
   for (const type of Object.values(schema.getTypeMap())) {
     if (!isCompositeType(type)) continue
-    add(type.name, type, type.extensionASTNodes)
-    if (isUnionType(type)) continue
-    for (const field of Object.values(type.getFields())) add(`${type.name}.${field.name}`, field, [])
+    const names = [type.name, ...(abstract.get(type.name) ?? [])]
+    rules.set(type.name, {
+      ...fixedOf(names, options),
+      ignored: names.some((name) => options.ignoredTypes.has(name)),
+      hint: hints.get(type.name) ?? {},
+      idField: isUnionType(type) ? undefined : idFieldOf(type, options.idFields),
+    })
   }
-  return { hints, problems }
+  return rules
 }
+
+/** By coordinate. */
+function fieldRules(schema: GraphQLSchema, options: RuleOptions, hints: Hints): ReadonlyMap<string, FieldRule> {
+  const rules = new Map<string, FieldRule>()
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isObjectType(type) && !isInterfaceType(type)) continue
+    for (const field of Object.values(type.getFields())) {
+      rules.set(`${type.name}.${field.name}`, fieldRule(type, field, schema, options, hints))
+    }
+  }
+  const { name: root } = schema.getQueryType() ?? {}
+  for (const name of root === undefined ? [] : ['__schema', '__type']) {
+    const coordinate = `${root}.${name}`
+    // Said to be undefined they are as others.
+    const { ttlPerSchemaCoordinate: ttls } = options
+    const ttl = coordinate in ttls ? ttls[coordinate] : 0
+    rules.set(coordinate, { ...SILENT, ttl, fixed: { ttl, private: false } })
+  }
+  return rules
+}
+
+function fieldRule(type: Fielded, field: Field, schema: GraphQLSchema, options: RuleOptions, hints: Hints): FieldRule {
+  const { ttlPerSchemaCoordinate: ttls } = options
+  const returned = getNamedType(field.type)
+  const composite = isCompositeType(returned)
+  const coordinate = `${type.name}.${field.name}`
+  const coordinates = [coordinate, ...type.getInterfaces().map(({ name }) => `${name}.${field.name}`)]
+  const hint = hints.get(coordinate) ?? {}
+  const ofType = (composite && hints.get(returned.name)) || {}
+  const returns = composite ? membersOf(returned, schema) : []
+  // Where an interface keeps a field for itself, the objects that have it do not give it away.
+  const fixed = { ...fixedOf(coordinates, options), ttl: ttls[coordinate] }
+  const kept = coordinates.some((one) => hints.get(one)?.scope === 'PRIVATE')
+  const scope = hint.scope ?? (kept ? 'PRIVATE' : ofType.scope)
+  const inherits = hint.inheritMaxAge === true || (hint.maxAge === undefined && ofType.inheritMaxAge === true)
+  const said = fixed.ttl ?? (composite ? ttls[returned.name] : undefined)
+  const needsPolicy = (composite && !inherits) || type === schema.getQueryType()
+  const unsaid = options.requirePolicy && said === undefined && needsPolicy ? 0 : undefined
+  return {
+    ttl: least(fixed.ttl, msOf(hint.maxAge ?? ofType.maxAge) ?? unsaid),
+    private: fixed.private || scope === 'PRIVATE',
+    fixed,
+    hint,
+    returns,
+    absent: fixedOf(returns, options),
+  }
+}
+
+function fixedOf(
+  coordinates: readonly string[],
+  { ttlPerSchemaCoordinate, scopePerSchemaCoordinate }: RuleOptions,
+): Fixed {
+  return {
+    ttl: coordinates.map((coordinate) => ttlPerSchemaCoordinate[coordinate]).reduce(least, undefined),
+    private: coordinates.some((coordinate) => scopePerSchemaCoordinate[coordinate] === 'PRIVATE'),
+  }
+}
+
+function unknownOf(schema: GraphQLSchema, { named }: RuleOptions): readonly Problem[] {
+  return named
+    .filter(({ coordinate }) => !isThere(coordinate, schema))
+    .map(({ option, coordinate }) => {
+      const kind = coordinate.includes('.') ? 'field' : 'object, interface or union'
+      const error = new TypeError(`${option}: the schema has no ${kind} ${coordinate}`)
+      return { type: 'option', option, coordinate, error }
+    })
+}
+
+function isThere(coordinate: string, schema: GraphQLSchema): boolean {
+  const [typeName = '', fieldName] = coordinate.split(/\.(.*)/s)
+  const type = schema.getType(typeName)
+  if (!isCompositeType(type)) return false
+  if (fieldName === undefined || META_FIELDS.has(fieldName)) return true
+  return !isUnionType(type) && Object.hasOwn(type.getFields(), fieldName)
+}
+
+const META_FIELDS: ReadonlySet<string> = new Set(['__schema', '__type', '__typename'])
 
 function digestOf(hints: ReadonlyMap<string, CacheHint>, options: RuleOptions): string {
   const { ttlPerSchemaCoordinate, scopePerSchemaCoordinate, ignoredTypes, idFields, requirePolicy } = options

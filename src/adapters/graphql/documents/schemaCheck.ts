@@ -1,18 +1,18 @@
 import type { GraphQLSchema } from 'graphql'
-import { hintsOf } from './rules.ts'
+import { type RuleOptions, rulesOf } from './rules.ts'
 
 /** Hooks of a plugin. */
 export interface SchemaCheck {
   onPluginInit(): void
-  /** @throws TypeError or RangeError for a bad `@cacheControl`, while the server is made */
+  /** @throws TypeError or RangeError, while the server is made, for a bad `@cacheControl`, and for options about what is not there */
   onSchemaChange(payload: { schema: unknown }): void
 }
 
 /**
- * Refuses a schema with a bad `@cacheControl` while the server is made. One that comes later, with requests already there,
- * is told as an event: of what has a bad hint no response is cached.
+ * Refuses a schema with a bad `@cacheControl`, and options about fields and types that it does not have, while the server is
+ * made. A schema that comes later, with requests already there, is told as an event.
  */
-export function schemaCheck(): SchemaCheck {
+export function schemaCheck(options: RuleOptions): SchemaCheck {
   let making = false
   return {
     onPluginInit() {
@@ -22,8 +22,8 @@ export function schemaCheck(): SchemaCheck {
       })
     },
     onSchemaChange({ schema }) {
-      const [problem] = making ? hintsOf(schema as GraphQLSchema).problems : []
-      if (problem !== undefined) throw problem
+      const [problem] = making ? rulesOf(schema as GraphQLSchema, options).problems : []
+      if (problem !== undefined) throw problem.error
     },
   }
 }

@@ -1,7 +1,6 @@
 import {
   type DocumentNode,
   type FieldNode,
-  type FragmentDefinitionNode,
   type GraphQLCompositeType,
   type GraphQLObjectType,
   type GraphQLSchema,
@@ -9,11 +8,11 @@ import {
   isAbstractType,
   isCompositeType,
   isObjectType,
-  Kind,
   type OperationDefinitionNode,
   type SelectionSetNode,
 } from 'graphql'
 import { TYPE_KEY } from './additions.ts'
+import { fieldCollector } from './collectFields.ts'
 import type { FieldRule, Rules, TypeRule } from './rules.ts'
 
 /** What an object of one type looks like at one place of a response. */
@@ -61,22 +60,15 @@ export function shapeOf(
 ): Shape | undefined {
   const root = schema.getRootType?.(operation.operation) ?? undefined
   if (!isObjectType(root)) return undefined
-  const fragments = new Map<string, FragmentDefinitionNode>()
-  for (const definition of document.definitions) {
-    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
-  }
+  const fieldsOf = fieldCollector(schema, document)
 
   function shape(type: GraphQLObjectType, sets: readonly SelectionSetNode[], isRoot: boolean): Shape {
-    const collected = new Map<string, FieldNode[]>()
-    // One for all of them, as in the executor: fragments in fragments would double at each level.
-    const visited = new Set<string>()
-    for (const set of sets) collect(type, set, collected, visited)
     const rule = rules.type(type.name)
     const parts: Part[] = []
     const idKeys: string[] = []
     const added: string[] = []
-    for (const [key, nodes] of collected) {
-      const name = (nodes[0] as FieldNode).name.value
+    for (const [key, nodes] of fieldsOf(type, sets)) {
+      const name = nodes[0].name.value
       // An alias of the client's may have arguments, which give another id: ours counts.
       if (name === rule.idField && nodes.every(isPlain)) idKeys.push(key)
       if (key.startsWith(prefix)) {
@@ -109,44 +101,6 @@ export function shapeOf(
         return made
       },
     }
-  }
-
-  /** As the executor does it, but that it leaves out nothing: what is skipped or deferred is just not there. */
-  function collect(
-    type: GraphQLObjectType,
-    set: SelectionSetNode,
-    into: Map<string, FieldNode[]>,
-    visited: Set<string>,
-  ): void {
-    for (const node of set.selections) {
-      if (node.kind === Kind.FIELD) {
-        const key = (node.alias ?? node.name).value
-        const nodes = into.get(key)
-        if (nodes === undefined) into.set(key, [node])
-        else nodes.push(node)
-        continue
-      }
-      let fragment: { readonly typeCondition?: { readonly name: { readonly value: string } } | undefined } | undefined
-      let inside: SelectionSetNode | undefined
-      if (node.kind === Kind.INLINE_FRAGMENT) {
-        fragment = node
-        inside = node.selectionSet
-      } else {
-        if (visited.has(node.name.value)) continue
-        visited.add(node.name.value)
-        const named = fragments.get(node.name.value)
-        fragment = named
-        inside = named?.selectionSet
-      }
-      if (inside !== undefined && applies(fragment?.typeCondition?.name.value, type))
-        collect(type, inside, into, visited)
-    }
-  }
-
-  function applies(condition: string | undefined, type: GraphQLObjectType): boolean {
-    if (condition === undefined || condition === type.name) return true
-    const other = schema.getType(condition)
-    return isAbstractType(other) && schema.isSubType(other, type)
   }
 
   return shape(root, [operation.selectionSet], true)

@@ -7,8 +7,8 @@ import type { CacheOutcome } from '../../http/cacheStatus.ts'
 import type { RequestDirectives } from '../../http/requestDirectives.ts'
 import { createPlans, type Plan } from '../documents/plans.ts'
 import { responseCodec, type StoredResponse } from '../results/response.ts'
-import { isWholeResult } from '../results/results.ts'
 import { servedResult } from '../results/served.ts'
+import { isWholeResult } from '../results/wholeResult.ts'
 import { type Admitted, createAdmission } from './admission.ts'
 import { type ResponseCacheMetadata, withMetadata } from './metadata.ts'
 import { createMutations } from './mutations.ts'
@@ -51,17 +51,22 @@ const NOT_STORED: Answer = Object.freeze({
 })
 
 /**
+ * @param who has these options, for messages
  * @param own names of options of the plugin's own
  * @throws TypeError or RangeError for bad options
  */
-export function answering(options: ResponseCacheOptions<never>, own: readonly string[]): Answering {
-  const settings = responseCacheSettings(options, own)
+export function answering(who: string, options: ResponseCacheOptions<never>, own: readonly string[]): Answering {
+  const settings = responseCacheSettings(who, options, own)
   const internals = internalsOf(options.cache)
   const policy = internals.policy(POLICY)
   const { ttl: usual } = internals.policy({})
   const ttl = settings.ttl ?? (typeof usual === 'number' ? usual : 60_000)
-  const plans = createPlans(settings.rules, ({ message }) => {
-    internals.events.emit({ type: 'bypass', what: 'what has a bad hint', reason: message })
+  const plans = createPlans(settings.rules, (problem) => {
+    const { error } = problem
+    if (problem.type === 'option') {
+      const { option, coordinate } = problem
+      internals.events.emit({ type: 'policyError', key: coordinate, option, error })
+    } else internals.events.emit({ type: 'bypass', what: 'what has a bad hint', reason: error.message })
   })
   const admission = createAdmission(settings, internals)
   const judge = createJudge(settings, policy.shareError, internals.events)

@@ -13,8 +13,9 @@ import type { Internals } from '../../../core/internals.ts'
 import type { Plan } from '../documents/plans.ts'
 import { membersOf } from '../documents/rules.ts'
 import type { Part, Shape } from '../documents/shapes.ts'
+import { withoutPrefixed } from '../results/data.ts'
 import type { Payload } from '../results/incremental.ts'
-import { type Entity, readResponse, withoutAdditionsIn } from '../results/reading.ts'
+import { type Entity, readResponse } from '../results/reading.ts'
 import { relay } from '../results/relay.ts'
 import { withMetadata } from './metadata.ts'
 import type { Execution, ResponseCacheSettings } from './options.ts'
@@ -50,7 +51,7 @@ export function createMutations(settings: ResponseCacheSettings, internals: Inte
       throw error
     }
     const relayed = await relay(given, {
-      change: (part: Payload) => withoutAdditionsIn(part, plan.prefix),
+      change: (part: Payload) => withoutPrefixed(part, plan.prefix),
       async before(whole, isLast) {
         const { error } = await conclude(whole, plan, schema)
         if (isLast && error !== undefined) throw error

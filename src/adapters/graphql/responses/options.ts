@@ -1,6 +1,6 @@
 import type { DocumentNode, ExecutionResult, GraphQLSchema } from 'graphql'
 import type { Cache } from '../../../core/cache.ts'
-import { known } from '../../../core/checks.ts'
+import { known, show } from '../../../core/checks.ts'
 import type { CacheScope } from '../documents/cacheControl.ts'
 import { least, type RuleOptions } from '../documents/rules.ts'
 
@@ -29,7 +29,7 @@ export interface ResponseCacheOptions<C = Record<string, unknown>> {
   readonly scopePerSchemaCoordinate?: Readonly<Record<string, CacheScope | undefined>> | undefined
   /** Responses with an object of one of these types are not cached. */
   readonly ignoredTypes?: readonly string[] | undefined
-  /** Names of fields that identify an object; the first that a type has counts. Default: `['id']`. */
+  /** Names of fields that identify an object; the first that a type has counts. `[]`: types only. Default: `['id']`. */
   readonly idFields?: readonly string[] | undefined
   /** Whether what a mutation returns invalidates the responses that have it. Default: `true`. */
   readonly invalidateViaMutation?: boolean | undefined
@@ -86,62 +86,44 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof ResponseCacheOptions>([
 ])
 
 /**
+ * @param who has these options, for messages
  * @param own names of options of the plugin's own
  * @throws TypeError or RangeError that names the option, its bound and what was given
  */
 export function responseCacheSettings(
+  who: string,
   options: ResponseCacheOptions<never>,
   own: readonly string[],
 ): ResponseCacheSettings {
   if (typeof (options as { session?: unknown } | undefined)?.session !== 'function') {
     throw new TypeError(
-      'useAtomCache needs session: a function that returns whose data a response is, or null for the same for everybody',
+      `${who} needs session: a function that returns whose data a response is, or null for the same for everybody`,
     )
   }
-  known('useAtomCache', options, new Set(own), OPTIONS)
+  known(who, options, new Set(own), OPTIONS)
   const {
-    ttlPerSchemaCoordinate = {},
-    ttlPerType = {},
-    scopePerSchemaCoordinate = {},
-    ignoredTypes = [],
-    idFields = ['id'],
+    ttl,
     invalidateViaMutation = true,
     onInvalidateError = 'retry',
-    requirePolicy = false,
     includeExtensionMetadata = process.env.NODE_ENV === 'development',
-  } = options
-  const ttls: Record<string, number | undefined> = Object.create(null)
-  for (const [name, given] of Object.entries({ ttlPerSchemaCoordinate, ttlPerType })) {
-    for (const [coordinate, ttl] of entriesOf(name, given)) {
-      if (ttl !== undefined && !(typeof ttl === 'number' && ttl >= 0)) {
-        throw new RangeError(`${name}: ${coordinate} must be at least 0 (ms; 0 is never), got ${String(ttl)}`)
-      }
-      ttls[coordinate] = least(ttls[coordinate], ttl)
-    }
+    buildResponseCacheKey,
+    getDocumentString,
+    shouldCacheResult,
+    onTtl,
+  } = options as ResponseCacheOptions
+  if (ttl !== undefined && !isTtl(ttl)) {
+    throw new RangeError(`ttl must be at least 0 (ms; 0 is never), or Infinity, got ${show(ttl)}`)
   }
-  const scopes: Record<string, CacheScope | undefined> = Object.create(null)
-  for (const [coordinate, scope] of entriesOf('scopePerSchemaCoordinate', scopePerSchemaCoordinate)) {
-    if (scope !== undefined && scope !== 'PUBLIC' && scope !== 'PRIVATE') {
-      throw new TypeError(`scopePerSchemaCoordinate: ${coordinate} must be PUBLIC or PRIVATE, got ${String(scope)}`)
-    }
-    scopes[coordinate] = scope
-  }
-  if (options.ttl !== undefined && !(typeof options.ttl === 'number' && options.ttl >= 0)) {
-    throw new RangeError(`ttl must be at least 0 (ms; 0 is never), or Infinity, got ${String(options.ttl)}`)
-  }
-  const { enabled } = options as { enabled?: unknown }
-  if (enabled !== undefined && typeof enabled !== 'function') throw new TypeError('enabled must be a function')
-  list('ignoredTypes', ignoredTypes)
-  list('idFields', idFields)
   flag('invalidateViaMutation', invalidateViaMutation)
-  flag('requirePolicy', requirePolicy)
   flag('includeExtensionMetadata', includeExtensionMetadata)
   if (onInvalidateError !== 'retry' && onInvalidateError !== 'throw') {
-    throw new TypeError(`onInvalidateError must be 'retry' or 'throw', got ${String(onInvalidateError)}`)
+    throw new TypeError(`onInvalidateError must be 'retry' or 'throw', got ${show(onInvalidateError)}`)
   }
-  const { buildResponseCacheKey, getDocumentString, shouldCacheResult, onTtl, ttl } = options as ResponseCacheOptions
-  for (const [name, given] of Object.entries({ buildResponseCacheKey, getDocumentString, shouldCacheResult, onTtl })) {
-    if (given !== undefined && typeof given !== 'function') throw new TypeError(`${name} must be a function`)
+  const { enabled } = options as { enabled?: unknown }
+  const functions = { enabled, buildResponseCacheKey, getDocumentString, shouldCacheResult, onTtl }
+  for (const [name, given] of Object.entries(functions)) {
+    if (given === undefined || typeof given === 'function') continue
+    throw new TypeError(`${name} must be a function, got ${show(given)}`)
   }
   return {
     ttl,
@@ -152,26 +134,68 @@ export function responseCacheSettings(
     getDocumentString,
     shouldCacheResult,
     onTtl,
-    rules: {
-      ttlPerSchemaCoordinate: ttls,
-      scopePerSchemaCoordinate: scopes,
-      ignoredTypes: new Set(ignoredTypes),
-      idFields: [...idFields],
-      requirePolicy,
-    },
+    rules: ruleOptions(options),
   }
+}
+
+/** What the options say of types and fields. @throws TypeError or RangeError as above */
+export function ruleOptions({
+  ttlPerSchemaCoordinate = {},
+  ttlPerType = {},
+  scopePerSchemaCoordinate = {},
+  ignoredTypes = [],
+  idFields = ['id'],
+  requirePolicy = false,
+}: ResponseCacheOptions<never>): RuleOptions {
+  list('ignoredTypes', ignoredTypes)
+  list('idFields', idFields)
+  flag('requirePolicy', requirePolicy)
+  const named: RuleOptions['named'][number][] = ignoredTypes.map((coordinate) => ({
+    option: 'ignoredTypes',
+    coordinate,
+  }))
+  const ttls: Record<string, number | undefined> = Object.create(null)
+  for (const [name, given] of Object.entries({ ttlPerSchemaCoordinate, ttlPerType })) {
+    for (const [coordinate, ttl] of entriesOf(name, given)) {
+      if (ttl !== undefined && !isTtl(ttl)) {
+        throw new RangeError(`${name}: ${coordinate} must be at least 0 (ms; 0 is never), got ${show(ttl)}`)
+      }
+      ttls[coordinate] = least(ttls[coordinate], ttl)
+      named.push({ option: name, coordinate })
+    }
+  }
+  const scopes: Record<string, CacheScope | undefined> = Object.create(null)
+  for (const [coordinate, scope] of entriesOf('scopePerSchemaCoordinate', scopePerSchemaCoordinate)) {
+    if (scope !== undefined && scope !== 'PUBLIC' && scope !== 'PRIVATE') {
+      throw new TypeError(`scopePerSchemaCoordinate: ${coordinate} must be 'PUBLIC' or 'PRIVATE', got ${show(scope)}`)
+    }
+    scopes[coordinate] = scope
+    named.push({ option: 'scopePerSchemaCoordinate', coordinate })
+  }
+  return {
+    ttlPerSchemaCoordinate: ttls,
+    scopePerSchemaCoordinate: scopes,
+    ignoredTypes: new Set(ignoredTypes),
+    idFields: [...idFields],
+    named,
+    requirePolicy,
+  }
+}
+
+function isTtl(given: unknown): given is number {
+  return typeof given === 'number' && given >= 0
 }
 
 function entriesOf<V>(name: string, given: Readonly<Record<string, V>>): [string, V][] {
   if (typeof given === 'object' && given !== null && !Array.isArray(given)) return Object.entries(given)
-  throw new TypeError(`${name} must be an object, by schema coordinate`)
+  throw new TypeError(`${name} must be an object, by schema coordinate, got ${show(given)}`)
 }
 
 function list(name: string, given: unknown): void {
   if (Array.isArray(given) && given.every((one) => typeof one === 'string')) return
-  throw new TypeError(`${name} must be a list of names`)
+  throw new TypeError(`${name} must be a list of names, got ${show(given)}`)
 }
 
 function flag(name: string, given: unknown): void {
-  if (typeof given !== 'boolean') throw new TypeError(`${name} must be a boolean, got ${String(given)}`)
+  if (typeof given !== 'boolean') throw new TypeError(`${name} must be true or false, got ${show(given)}`)
 }

@@ -2,11 +2,11 @@ import type { ExecutionResult } from 'graphql'
 import type { LoadContext } from '../../../core/trip.ts'
 import { type Hints, withHints } from '../documents/cacheControl.ts'
 import type { Plan } from '../documents/plans.ts'
+import { withoutPrefixed } from '../results/data.ts'
 import type { Payload } from '../results/incremental.ts'
-import { withoutAdditionsIn } from '../results/reading.ts'
 import { relay } from '../results/relay.ts'
-import { isWholeResult } from '../results/results.ts'
 import { servedResult } from '../results/served.ts'
+import { isWholeResult } from '../results/wholeResult.ts'
 import type { Answer } from './execution.ts'
 import type { ResponseCacheMetadata } from './metadata.ts'
 import type { Verdict } from './verdict.ts'
@@ -86,12 +86,12 @@ export function createRun({ plan, scope, why, execute, judge, refuse, withSaid }
     const given = await execute()
     if (isWholeResult(given)) return conclude(judge(given, hints))
     const relayed = await relay(given, {
-      change: (part: Payload) => withoutAdditionsIn(part, plan.prefix),
+      change: (part: Payload) => withoutPrefixed(part, plan.prefix),
       left: () => leaving?.abort(),
       signal,
     })
     // What is neither whole nor in parts nobody knows: it goes to its own client only.
-    const result = relayed?.result ?? withoutAdditionsIn(given, plan.prefix)
+    const result = relayed?.result ?? withoutPrefixed(given, plan.prefix)
     made = { result, outcome: { type: 'forwarded', why }, scope }
     if (relayed === undefined) return UNSHARED
     begin()

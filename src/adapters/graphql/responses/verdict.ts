@@ -7,10 +7,10 @@ import { etagOf } from '../../http/etag.ts'
 import type { Hints } from '../documents/cacheControl.ts'
 import type { Plan } from '../documents/plans.ts'
 import { least } from '../documents/rules.ts'
+import { sharedExtensions, tellsHttpCaches } from '../results/extensions.ts'
 import { failureText, mayBeTold } from '../results/failures.ts'
 import { type Reading, readResponse } from '../results/reading.ts'
 import type { StoredResponse } from '../results/response.ts'
-import { sharedExtensions, tellsHttpCaches } from '../results/results.ts'
 import type { ResponseCacheSettings } from './options.ts'
 
 /** What of a result is for others. */

@@ -1,5 +1,5 @@
 import type { ExecutionResult, GraphQLError } from 'graphql'
-import { copyOf } from './results.ts'
+import { copyOf, type Data, define } from './data.ts'
 
 /** What comes of a result that is delivered in parts (`@defer`, `@stream`): the first part, or a later one. */
 export interface Payload {
@@ -98,8 +98,8 @@ function valueAt(root: unknown, path: Path): unknown {
 function merge(into: unknown, from: unknown): void {
   if (typeof into !== 'object' || into === null || typeof from !== 'object' || from === null) return
   for (const [name, value] of Object.entries(from)) {
-    const there = Object.hasOwn(into, name) ? (into as Record<string, unknown>)[name] : undefined
+    const there = Object.hasOwn(into, name) ? (into as Data)[name] : undefined
     if (typeof there === 'object' && there !== null && typeof value === 'object' && value !== null) merge(there, value)
-    else Object.defineProperty(into, name, { value, enumerable: true, writable: true, configurable: true })
+    else define(into as Data, name, value)
   }
 }

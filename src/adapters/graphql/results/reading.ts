@@ -1,6 +1,7 @@
 import type { FieldHint } from '../documents/cacheControl.ts'
 import { type Fixed, least, msOf } from '../documents/rules.ts'
 import type { Part, Selection, Shape } from '../documents/shapes.ts'
+import { copyWithout, type Data, define, isData } from './data.ts'
 
 /** An object of a type that has an id, or a type of which none has. */
 export interface Entity {
@@ -23,8 +24,6 @@ export interface Reading {
   /** Without those of the query itself; by tag. */
   readonly entities: ReadonlyMap<string, Entity>
 }
-
-type Data = Record<string, unknown>
 
 /** Where a value stands. */
 interface Place {
@@ -127,35 +126,6 @@ export function readResponse(data: unknown, shape: Shape, hints: ReadonlyMap<str
 
   const read = isData(data) ? readObject(data, shape, undefined, hints === undefined ? undefined : '') : data
   return { data: read, ttl, hinted, private: isPrivate, ignored, entities }
-}
-
-/** Anything of a result, also a part of it, without what was added to the selections: whose keys begin so. */
-export function withoutAdditionsIn<V>(value: V, prefix: string): V {
-  const inner = (part: unknown): unknown => {
-    if (Array.isArray(part)) return part.map(inner)
-    return isData(part) ? copyWithout(part, (key) => key.startsWith(prefix), inner) : part
-  }
-  return inner(value) as V
-}
-
-function copyWithout(object: Data, isAdded: (key: string) => boolean, of = (value: unknown) => value): Data {
-  const copy: Data = {}
-  for (const key of Object.keys(object)) if (!isAdded(key)) define(copy, key, of(object[key]))
-  return copy
-}
-
-/** As its own: an alias may be `__proto__`, and a plain write of that name would set the prototype. */
-function define(object: Data, key: string, value: unknown): void {
-  if (key === '__proto__')
-    Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true })
-  else object[key] = value
-}
-
-/** An object of a result, not the value of a scalar that is an instance of something. */
-function isData(value: unknown): value is Data {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === null || prototype === Object.prototype
 }
 
 function idOf(object: Data, { idKeys }: Shape): string | number | undefined {

@@ -1,19 +1,21 @@
+import { LRUCache } from 'lru-cache'
 import { isParams, type Params } from './early.ts'
 
 /** Bytes that the body of a request may have to be read here; it must say how many it has. */
 const MAX_BODY = 64 * 1024
 
 /** Clients send one of a few: what was found is remembered, for so many. */
-const MAX_ACCEPTED = 100
-const accepted = new Map<string, string | undefined>()
+const accepted = new LRUCache<string, { readonly type: string | undefined }>({ max: 100 })
 
 /** The media type of a JSON response, as GraphQL Yoga negotiates it; `undefined` where it would answer in another form. */
 export function mediaTypeFor(accept: string | null): string | undefined {
   if (accept === null) return 'application/json'
-  if (accepted.has(accept)) return accepted.get(accept)
-  const type = negotiate(accept)
-  if (accepted.size < MAX_ACCEPTED && accept.length < 200) accepted.set(accept, type)
-  return type
+  let known = accepted.get(accept)
+  if (known === undefined) {
+    known = { type: negotiate(accept) }
+    if (accept.length < 200) accepted.set(accept, known)
+  }
+  return known.type
 }
 
 function negotiate(accept: string): string | undefined {

@@ -1,3 +1,4 @@
+import { known, show } from '../../../core/checks.ts'
 import { appendCacheStatus, type CacheOutcome } from '../../http/cacheStatus.ts'
 import { matchesEtag } from '../../http/etag.ts'
 import { type RequestDirectives, requestDirectives } from '../../http/requestDirectives.ts'
@@ -58,9 +59,7 @@ const OPTIONS: ReadonlySet<string> = new Set(['maxAge', 'staleWhileRevalidate', 
 /** @throws TypeError or RangeError for bad options */
 export function responseHeaders(options: HttpOptions, now: () => number): ResponseHeaders {
   if (typeof options !== 'object' || options === null) throw new TypeError('http must be an object of options')
-  for (const name of Object.keys(options)) {
-    if (!OPTIONS.has(name)) throw new TypeError(`http has no option "${name}"; it has ${[...OPTIONS].join(', ')}`)
-  }
+  known('http', options, OPTIONS)
   const { maxAge, staleWhileRevalidate, vary, honorRequest = false } = options
   checkSeconds('maxAge', maxAge)
   checkSeconds('staleWhileRevalidate', staleWhileRevalidate)
@@ -148,7 +147,7 @@ const OF_CONTENT = ['Content-Type', 'Content-Length', 'Content-Encoding']
 
 function checkSeconds(name: string, given: unknown): void {
   if (given === undefined || (typeof given === 'number' && given >= 0)) return
-  throw new RangeError(`http.${name} must be at least 0 (s), got ${String(given)}`)
+  throw new RangeError(`http.${name} must be at least 0 (s), got ${show(given)}`)
 }
 
 /** Mutations, and what the cache has nothing to do with, say it themselves, or nothing. */
@@ -196,8 +195,10 @@ function isAsStored({ result }: Answer, { written }: HttpAnswers, fields: Fields
 }
 
 function isJson(type = ''): boolean {
-  return type.startsWith('application/json') || type.startsWith('application/graphql-response+json')
+  return type.startsWith('application/json') || type.startsWith(GRAPHQL_JSON)
 }
+
+const GRAPHQL_JSON = 'application/graphql-response+json'
 
 /** The entity tag of a response that is one answer as it is stored. */
 function etagFor(known: HttpAnswers, fields: Fields): string | undefined {
@@ -205,7 +206,9 @@ function etagFor(known: HttpAnswers, fields: Fields): string | undefined {
   const [first] = answers
   if (first?.response === undefined || first.response.etag === '') return undefined
   if (asked !== 1 || answers.length > 1 || Array.isArray(written) || !isAsStored(first, known, fields)) return undefined
-  const { etag } = first.response
+  // One tag is of one representation: of the same bytes under another type it is another (RFC 9110 §8.8.1).
+  const isGraphql = fields.get('content-type')?.startsWith(GRAPHQL_JSON) === true
+  const etag = isGraphql ? first.response.etag.replace(/"$/, '-graphql"') : first.response.etag
   // The tag is of the text: of compressed bytes it is a weak one (RFC 9110 §8.8.1).
   return /^(?:none|identity)?$/.test(fields.get('content-encoding') ?? '') ? etag : `W/${etag}`
 }

@@ -1,0 +1,101 @@
+import { createSchema, createYoga } from 'graphql-yoga'
+import { describe, expect, test } from 'vitest'
+import { type HttpAnswers, responseHeaders } from '../../../src/adapters/graphql/yoga/responseHeaders.ts'
+import { storedReplies } from '../../../src/adapters/graphql/yoga/storedReplies.ts'
+
+const { fetchAPI } = createYoga({ schema: createSchema({ typeDefs: 'type Query { a: Int }' }) })
+
+const STORED = {
+  bytes: Buffer.from('{"data":{"a":1}}'),
+  etag: '"tag"',
+  createdAt: 0,
+  ttl: 60_000,
+  said: true,
+  private: false,
+  noCache: false,
+  extended: false,
+  failed: false,
+}
+
+/** The reply of a hit after ten seconds, before other plugins see it. */
+function hit(headers: Record<string, string> = {}, api: { Response: typeof Response } = fetchAPI) {
+  const replies = storedReplies(responseHeaders({}, () => 10_000))
+  const result = { data: { a: 1 } }
+  const answer = { result, outcome: { type: 'hit', ttl: 50_000 }, scope: null, response: STORED } as const
+  const known: HttpAnswers = { asked: 1, answers: [answer] }
+  const request = new fetchAPI.Request('http://shop.example/graphql?query={a}', { headers })
+  const reply = replies.of(request, known, STORED, 'application/json', api)
+  return { reply, complete: (response = reply) => replies.complete(request, known, response, api) }
+}
+
+function fieldsOf(response: Response) {
+  return Object.fromEntries([...response.headers].map(([name, value]) => [name.toLowerCase(), value]))
+}
+
+const FIELDS = {
+  'content-type': 'application/json; charset=utf-8',
+  'content-length': '16',
+  'cache-status': 'atomcache; hit; ttl=50',
+  'cache-control': 'public, max-age=60',
+  vary: 'Accept, Authorization, Cookie',
+  age: '10',
+  etag: '"tag"',
+}
+
+describe('a stored reply', () => {
+  test('that nobody touches is made once', () => {
+    const { reply, complete } = hit()
+    expect(complete()).toBe(reply)
+    expect(fieldsOf(reply)).toEqual(FIELDS)
+  })
+
+  test('of another implementation of fetch says the same', async () => {
+    const { complete } = hit({}, globalThis)
+    const response = complete()
+    expect(fieldsOf(response)).toEqual(FIELDS)
+    expect(await response.text()).toBe('{"data":{"a":1}}')
+  })
+
+  test('is 304 where the client has it', () => {
+    const response = hit({ 'if-none-match': '"tag"' }).complete()
+    const { 'content-type': _type, 'content-length': _length, ...others } = FIELDS
+    expect([response.status, fieldsOf(response)]).toEqual([304, others])
+  })
+
+  test.each<[string, (response: Response) => void, object]>([
+    ['a cookie', ({ headers }) => headers.append('set-cookie', 'a=b'), { 'cache-control': 'private, max-age=60' }],
+    ['a field of its own', ({ headers }) => headers.set('x-served-by', 'A'), { 'x-served-by': 'A' }],
+    [
+      'another Cache-Control',
+      ({ headers }) => headers.set('Cache-Control', 'no-store'),
+      { 'cache-control': 'no-store' },
+    ],
+    ['another tag', ({ headers }) => headers.set('ETag', '"own"'), { etag: '"own"' }],
+    [
+      'more of Vary',
+      ({ headers }) => headers.append('Vary', 'Origin'),
+      { vary: expect.stringMatching(/Accept.*Origin/) },
+    ],
+    [
+      'its own Cache-Status',
+      ({ headers }) => headers.set('Cache-Status', 'inner; hit'),
+      { 'cache-status': 'inner; hit, atomcache; hit; ttl=50' },
+    ],
+    ['a coding', ({ headers }) => headers.set('content-encoding', 'gzip'), { etag: 'W/"tag"' }],
+  ])('into which a plugin writes %s', (_what, write, fields) => {
+    for (const api of [fetchAPI, globalThis]) {
+      const { reply, complete } = hit({}, api)
+      write(reply)
+      expect(fieldsOf(complete())).toMatchObject({ ...FIELDS, ...fields })
+    }
+  })
+
+  test('in whose place a plugin puts a copy', () => {
+    for (const { Response, Headers } of [fetchAPI, globalThis]) {
+      const { reply, complete } = hit()
+      const copy = new Response('other', { headers: new Headers(reply.headers) })
+      copy.headers.set('content-encoding', 'gzip')
+      expect(fieldsOf(complete(copy))).toMatchObject({ ...FIELDS, etag: 'W/"tag"' })
+    }
+  })
+})
