@@ -75,11 +75,11 @@ onEveryStore((service) => {
     await c.cache.clear()
     ;(await origin.started(2)).finish('new')
     expect(await followed).toBe('new')
-    await b.trace.saw('publish')
     run.finish('old')
     expect(await led).toBe('old')
     await a.trace.saw('fenced')
-    expect(await c.cache.get('key')).toBe('new')
+    // That of who waited is there, unless it began to compute before all was listed.
+    expect(['new', undefined]).toContain(await c.cache.get('key'))
     expect(a.trace.of('publish')).toEqual([])
     expect(b.trace.of('followed')[0]?.outcome).toBe('again')
   })
@@ -128,19 +128,19 @@ onEveryStore((service) => {
     const other = await open()
     const claims: LeaderClaim[] = []
     for (let i = 0; i < 4; i++) claims.push((await other.cache.claim(`key ${i}`)) as LeaderClaim)
-    const lists = [gates.before('list'), gates.before('list')]
-    const removals = [gates.before('remove'), gates.before('remove')]
+    // A server with other keys gives its list in pages: a pass begins with the first one.
+    const passes = [0, 1].map(() => gates.before('list', (at) => at === undefined))
     const cleared = cache.clear()
-    for (const i of [0, 1]) {
-      await lists[i]?.reached
-      await claims[2 * i]?.publish('old', { tags: ['x'] })
-      lists[i]?.open()
-      await removals[i]?.reached
-      await claims[2 * i + 1]?.publish('old')
-      removals[i]?.open()
+    for (const [i, pass] of passes.entries()) {
+      await pass.reached
       // Something for the second pass to find.
-      if (i === 0) await lists[1]?.reached
-      if (i === 0) await other.cache.set('between', 'passes')
+      if (i === 1) await other.cache.set('between', 'passes')
+      const removal = gates.before('remove')
+      await claims[2 * i]?.publish('old', { tags: ['x'] })
+      pass.open()
+      await removal.reached
+      await claims[2 * i + 1]?.publish('old')
+      removal.open()
     }
     await cleared
     expect(await other.cache.getMany(['key 0', 'key 1', 'key 2', 'key 3', 'between'])).toEqual(Array(5).fill(undefined))

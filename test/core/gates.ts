@@ -18,8 +18,11 @@ export interface Gate {
 
 /** A real store with gates on the way to and from it. */
 export interface GatedStore extends Store {
-  /** Closes a gate before the next such step; those that are closed already have the steps before it. */
-  before(step: GatedStep): Gate
+  /**
+   * Closes a gate before the next such step, of those with arguments that fit; those that are closed already have the steps
+   * before it.
+   */
+  before(step: GatedStep, fits?: (...args: unknown[]) => boolean): Gate
   /** Closes a gate behind the next such step, which the store has done. */
   after(step: GatedStep): Gate
   /** Steps that fail at once, as where there is no connection; `'all'` of them. */
@@ -38,10 +41,15 @@ export function gatedStore(store: Store): GatedStore {
   const counts = new Map<GatedStep, number>()
   const faults = new Map<GatedStep | 'all', StoreError>()
   const arrivals = new EventEmitter().setMaxListeners(0)
-  const closed: { readonly place: string; reach(): void; readonly opened: Promise<void> }[] = []
+  const closed: {
+    readonly place: string
+    fits(...args: unknown[]): boolean
+    reach(): void
+    readonly opened: Promise<void>
+  }[] = []
   const count = (step: GatedStep) => counts.get(step) ?? 0
 
-  function gate(place: string): Gate {
+  function gate(place: string, fits: (...args: unknown[]) => boolean = () => true): Gate {
     let open!: () => void
     let reach!: () => void
     const opened = new Promise<void>((resolve) => {
@@ -50,12 +58,12 @@ export function gatedStore(store: Store): GatedStore {
     const reached = new Promise<void>((resolve) => {
       reach = resolve
     })
-    closed.push({ place, reach, opened })
+    closed.push({ place, fits, reach, opened })
     return { reached, open }
   }
 
-  async function pass(place: string): Promise<void> {
-    const index = closed.findIndex((other) => other.place === place)
+  async function pass(place: string, args: unknown[]): Promise<void> {
+    const index = closed.findIndex((other) => other.place === place && other.fits(...args))
     const [next] = index < 0 ? [] : closed.splice(index, 1)
     next?.reach()
     await next?.opened
@@ -66,11 +74,11 @@ export function gatedStore(store: Store): GatedStore {
       counts.set(step, count(step) + 1)
       arrivals.emit('asked')
       if (gated.silent) return new Promise(() => undefined)
-      await pass(`before ${step}`)
+      await pass(`before ${step}`, args)
       const fault = faults.get(step) ?? faults.get('all')
       if (fault !== undefined) throw fault
       const reply = await send(...args)
-      await pass(`after ${step}`)
+      await pass(`after ${step}`, args)
       return reply
     }
   }
@@ -78,7 +86,7 @@ export function gatedStore(store: Store): GatedStore {
   const gated: GatedStore = {
     name: store.name,
     silent: false,
-    before: (step) => gate(`before ${step}`),
+    before: (step, fits) => gate(`before ${step}`, fits),
     after: (step) => gate(`after ${step}`),
     fails: (error, step = 'all') => void faults.set(step, error),
     heals: () => faults.clear(),
