@@ -1,8 +1,7 @@
-import { type ExecutionResult, getOperationAST, type OperationDefinitionNode } from 'graphql'
+import { type ExecutionResult, getOperationAST } from 'graphql'
 import { isShareable, messageOf } from '../../../core/errors.ts'
 import { type Internals, internalsOf } from '../../../core/internals.ts'
 import type { Policy } from '../../../core/options.ts'
-import type { Scope } from '../../../core/scope.ts'
 import type { CacheOutcome } from '../../http/cacheStatus.ts'
 import type { RequestDirectives } from '../../http/requestDirectives.ts'
 import { createPlans, type Plan } from '../documents/plans.ts'
@@ -10,39 +9,13 @@ import { responseCodec, type StoredResponse } from '../results/response.ts'
 import { servedResult } from '../results/served.ts'
 import { isWholeResult } from '../results/wholeResult.ts'
 import { type Admitted, createAdmission } from './admission.ts'
+import type { Answer, Answering, Question } from './answer.ts'
+import { createCallbacks } from './callbacks.ts'
 import { type ResponseCacheMetadata, withMetadata } from './metadata.ts'
 import { createMutations } from './mutations.ts'
 import { type Execution, type ResponseCacheOptions, responseCacheSettings } from './options.ts'
 import { createRun, UNSHARED, type Why } from './run.ts'
 import { createJudge } from './verdict.ts'
-
-/** An operation that is to be answered. */
-export interface Question<A extends Execution = Execution> {
-  readonly args: A
-  execute(args: A): unknown
-  /** Whether the cache has anything to do with it. */
-  enabled(): boolean
-  /** Whose data the answer is. */
-  scope(operation: OperationDefinitionNode): Scope
-  /** Told how it is run, where its answer may come from the cache. */
-  planned?(plan: Plan, admitted: Admitted): void
-  /** What the request says about caches; `undefined` for nothing, or where nobody listens. */
-  readonly directives?: RequestDirectives | undefined
-}
-
-/** A result, and where it is from. */
-export interface Answer {
-  /** For whoever asked alone: it may write into it. `undefined` where the request wants it from the cache only, and it is not there. */
-  readonly result: unknown
-  readonly outcome: CacheOutcome
-  /** Whose it is; `undefined` where that is not known, or was not asked. */
-  readonly scope?: string | null | undefined
-  /** What is known of the response, where it was or may be kept. */
-  readonly response?: StoredResponse | undefined
-}
-
-/** Answers operations, from the cache where that may be. */
-export type Answering = <A extends Execution>(question: Question<A>) => Promise<Answer>
 
 /** For a request that wants what is stored, and nothing else. */
 const NOT_STORED: Answer = Object.freeze({
@@ -69,7 +42,8 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
     } else internals.events.emit({ type: 'bypass', what: 'what has a bad hint', reason: error.message })
   })
   const admission = createAdmission(settings, internals)
-  const judge = createJudge(settings, policy.shareError, internals.events)
+  const callbacks = createCallbacks(settings, policy.shareError, internals.events)
+  const judge = createJudge(settings, callbacks, internals.events)
   const mutate = createMutations(settings, internals)
   const withSaid = (result: ExecutionResult, metadata: ResponseCacheMetadata) =>
     withMetadata(result, settings.includeExtensionMetadata ? metadata : undefined)

@@ -7,7 +7,7 @@ import type { Payload } from '../results/incremental.ts'
 import { relay } from '../results/relay.ts'
 import { servedResult } from '../results/served.ts'
 import { isWholeResult } from '../results/wholeResult.ts'
-import type { Answer } from './execution.ts'
+import type { Answer } from './answer.ts'
 import type { ResponseCacheMetadata } from './metadata.ts'
 import type { Verdict } from './verdict.ts'
 

@@ -1,6 +1,5 @@
 import { Buffer } from 'node:buffer'
 import type { ExecutionResult } from 'graphql'
-import { notAsync } from '../../../core/checks.ts'
 import { messageOf } from '../../../core/errors.ts'
 import type { Events } from '../../../core/events.ts'
 import { etagOf } from '../../http/etag.ts'
@@ -8,9 +7,10 @@ import type { Hints } from '../documents/cacheControl.ts'
 import type { Plan } from '../documents/plans.ts'
 import { least } from '../documents/rules.ts'
 import { sharedExtensions, tellsHttpCaches } from '../results/extensions.ts'
-import { failureText, mayBeTold } from '../results/failures.ts'
+import { failureText } from '../results/failures.ts'
 import { type Reading, readResponse } from '../results/reading.ts'
 import type { StoredResponse } from '../results/response.ts'
+import type { Callbacks } from './callbacks.ts'
 import type { ResponseCacheSettings } from './options.ts'
 
 /** What of a result is for others. */
@@ -41,83 +41,51 @@ export interface Case {
 /** Judges results by the options, the schema and what is in them. */
 export type Judge = (result: ExecutionResult, about: Case) => Verdict
 
-export function createJudge(
-  settings: ResponseCacheSettings,
-  shareError: (error: unknown) => boolean,
-  events: Events,
-): Judge {
-  const { onTtl, shouldCacheResult, rules } = settings
-
-  function ttlOf(reading: Reading, { id, plan, ttl: usual, context }: Case): number {
-    const said = least(plan.ttl, reading.ttl) ?? (rules.requirePolicy ? 0 : usual)
-    if (onTtl === undefined) return said
-    try {
-      const ttl: unknown = notAsync('onTtl', onTtl({ ttl: said, context: context as Record<string, unknown> }))
-      if (typeof ttl === 'number' && !Number.isNaN(ttl)) return ttl
-      throw new TypeError(`onTtl returned ${String(ttl)}, not a number`)
-    } catch (error) {
-      events.emit({ type: 'policyError', key: id, option: 'onTtl', error })
-      return 0
-    }
-  }
-
-  function mayTell(result: ExecutionResult, id: string): boolean {
-    try {
-      return mayBeTold(result, (error) => Boolean(notAsync('shareError', shareError(error))))
-    } catch (error) {
-      events.emit({ type: 'policyError', key: id, option: 'shareError', error })
-      return false
-    }
-  }
-
-  /** `undefined` where the user says nothing. */
-  function wanted(result: ExecutionResult, id: string): boolean | undefined {
-    if (shouldCacheResult === undefined) return undefined
-    try {
-      return Boolean(notAsync('shouldCacheResult', shouldCacheResult({ cacheKey: id, result })))
-    } catch (error) {
-      events.emit({ type: 'policyError', key: id, option: 'shouldCacheResult', error })
-      return false
-    }
-  }
-
+export function createJudge({ rules }: ResponseCacheSettings, callbacks: Callbacks, events: Events): Judge {
   return (result, about) => {
-    const { id, plan, scope, hints, now } = about
+    const { id, plan, scope, hints, context } = about
     const reading = readResponse(result.data, plan.shape, hints.size === 0 ? undefined : hints)
     const own = result.data === undefined ? result : { ...result, data: reading.data as Record<string, unknown> | null }
     const none = (lasting: boolean): Verdict => ({ own, response: undefined, tags: [], lasting })
-    const { errors = [] } = own
-    const failed = errors.length > 0
+    const failed = (own.errors ?? []).length > 0
+    const mayBePrivate = plan.private || hasPrivate(hints)
     if (reading.ignored || (reading.private && scope === null)) return none(true)
     // What failed is not in the data, and its error may tell of it.
-    if (failed && scope === null && (plan.private || hasPrivate(hints))) return none(false)
-    if (failed ? !mayTell(own, id) : own.data === undefined || own.data === null) return none(false)
-    const ttl = ttlOf(reading, about)
+    if (failed && scope === null && mayBePrivate) return none(false)
+    if (failed ? !callbacks.shares(own, id) : own.data === undefined || own.data === null) return none(false)
+    const said = least(plan.ttl, reading.ttl) ?? (rules.requirePolicy ? 0 : about.ttl)
+    const ttl = callbacks.ttl(said, id, context)
     if (!failed && ttl <= 0) return none(true)
-    const wish = wanted(own, id)
-    if (!failed && wish === false) return none(false)
-    const extensions = sharedExtensions(own)
-    let text: string
-    try {
-      text = failed ? failureText(own.data, errors, extensions) : JSON.stringify({ data: own.data, extensions })
-    } catch (error) {
-      const shape = `query ${plan.operation.name?.value ?? '(anonymous)'}`
-      events.emit({ type: 'uncacheable', key: id, shape, reason: messageOf(error), path: '' })
-      return none(false)
-    }
+    const wanted = callbacks.wants(own, id)
+    if (!failed && wanted === false) return none(false)
+    const text = textOf(own, about, events)
+    if (text === undefined) return none(false)
     const bytes = Buffer.from(text)
     const response: StoredResponse = {
       bytes,
       etag: failed ? '' : etagOf(bytes),
-      createdAt: now,
-      ttl: failed && wish !== true ? 0 : Math.max(ttl, 0),
+      createdAt: about.now,
+      ttl: failed && wanted !== true ? 0 : Math.max(ttl, 0),
       said: reading.hinted,
-      private: reading.private || (failed && (plan.private || hasPrivate(hints))),
+      private: reading.private || (failed && mayBePrivate),
       noCache: tellsHttpCaches(own),
-      extended: extensions !== undefined,
+      extended: sharedExtensions(own) !== undefined,
       failed,
     }
     return { own, response, tags: tagsOf(plan, reading), lasting: false }
+  }
+}
+
+/** What others get of it; `undefined` for what has no JSON, which is told. */
+function textOf(own: ExecutionResult, { id, plan }: Case, events: Events): string | undefined {
+  const { data, errors = [] } = own
+  const extensions = sharedExtensions(own)
+  try {
+    return errors.length > 0 ? failureText(data, errors, extensions) : JSON.stringify({ data, extensions })
+  } catch (error) {
+    const shape = `query ${plan.operation.name?.value ?? '(anonymous)'}`
+    events.emit({ type: 'uncacheable', key: id, shape, reason: messageOf(error), path: '' })
+    return undefined
   }
 }
 

@@ -4,7 +4,7 @@ import { matchesEtag } from '../../http/etag.ts'
 import { type RequestDirectives, requestDirectives } from '../../http/requestDirectives.ts'
 import { cacheControlOf, type ResponsePolicy, strictest } from '../../http/responsePolicy.ts'
 import { varyOf } from '../../http/vary.ts'
-import type { Answer } from '../responses/execution.ts'
+import type { Answer } from '../responses/answer.ts'
 import { isUnchanged } from '../results/served.ts'
 
 /** What the HTTP side of a plugin is told. */
