@@ -6,7 +6,7 @@ import type { CacheEventType, CacheListener } from './events.ts'
 import { type Instance, openInstance } from './instance.ts'
 import { expose } from './internals.ts'
 import { clear, type InvalidateOptions, invalidate } from './invalidation.ts'
-import { type Key, keyId } from './key.ts'
+import { type Key, keyDigest, keyId } from './key.ts'
 import {
   type CacheOptions,
   type CallOptions,
@@ -256,9 +256,9 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     ask: calls.ask,
     invalidate: ({ keys = [], tags = [] }) =>
       retries.invalidate({ ids: keys.map((key) => keyId(key, version)), tags: tagIds(tags) }),
-    idOf(what, key) {
+    idOf(what, key, secret) {
       try {
-        return keyId(key, version, MAX_CLIENT_KEY)
+        return keyId([...key, keyDigest(secret, MAX_CLIENT_KEY)], version, MAX_CLIENT_KEY)
       } catch (error) {
         instance.events.emit({ type: 'bypass', what, reason: messageOf(error) })
         return undefined

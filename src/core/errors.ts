@@ -153,11 +153,15 @@ const PERSONAL = /\b(?:401|403|UNAUTHENTICATED|UNAUTHORI[SZ]ED|FORBIDDEN)\b/i
  * `message`, `code`, `status`, `statusCode`, `extensions.code`, `extensions.http.status` and the same of the causes.
  */
 export function isShareable(error: unknown): boolean {
-  if (isAbort(error)) return false
+  return !isAbort(error) && !speaksOfRights(error)
+}
+
+/** Whether the error says 401, 403, `UNAUTHENTICATED`, `UNAUTHORIZED` or `FORBIDDEN` anywhere that `isShareable` looks. */
+export function speaksOfRights(error: unknown): boolean {
   try {
-    return !isPersonal(error)
+    return isPersonal(error)
   } catch {
-    return false // a getter or proxy that throws
+    return true // a getter or proxy that throws
   }
 }
 

@@ -21,8 +21,11 @@ export interface Internals extends Pick<Calls, 'ask'> {
    * @throws TypeError or RangeError for keys and tags that can't be
    */
   invalidate(what: InvalidateOptions): Promise<UnconfirmedError | undefined>
-  /** The id of a key; `undefined` for what can't be one, which is told as a bypass of `what`. */
-  idOf(what: string, key: readonly unknown[]): string | undefined
+  /**
+   * The id of a key, of which `secret` is only there as a digest: whose data it is and what was asked are in no key's name,
+   * event or log. `undefined` for what can't be one, which is told as a bypass of `what`.
+   */
+  idOf(what: string, key: readonly unknown[], secret: readonly unknown[]): string | undefined
 }
 
 /** By a registered symbol: adapter and cache may come from the ESM and from the CommonJS build. */

@@ -33,6 +33,16 @@ export function keyId(key: Key, version?: string, maxSize = MAX_SIZE): string {
 }
 
 /**
+ * The digest of values that are of nobody's concern, to stand in a key in their place: SHA-256 in base64url of their canonical
+ * text.
+ *
+ * @throws as `keyId`
+ */
+export function keyDigest(values: readonly unknown[], maxSize = MAX_SIZE): string {
+  return sha256(write(values, { path: [], left: maxSize, maxSize }))
+}
+
+/**
  * What keys of one kind have in common, to count events by: `["product",string,object]` or `product:*`. Of a key's
  * values it has only the leading word, where that looks like one (letters, `_`, `-` and separators, at most 48): of an
  * array its first string, of a string what stands before the first `:` or `/`. At most 200 characters; of what is no

@@ -1,12 +1,13 @@
 import type { ExecuteFunction, Plugin } from '@envelop/core'
 import type { ExecutionArgs } from 'graphql'
-import { type ExecuteCacheOptions, executing } from './cachedExecute.ts'
-import { schemaCheck } from './documents/schemaCheck.ts'
+import { type ExecuteCacheOptions, executing } from './responses/executing.ts'
 import { ruleOptions } from './responses/options.ts'
+import { schemaCheck } from './responses/schemaCheck.ts'
 
-export { type CacheHint, type CacheScope, cacheControlTypeDefs, setCacheHint } from './documents/cacheControl.ts'
+export { type CacheHint, type CacheScope, cacheControlTypeDefs } from './documents/cacheControl.ts'
 export type { ResponseCacheMetadata } from './responses/metadata.ts'
 export type { BuildResponseCacheKey, Execution, ResponseCacheOptions } from './responses/options.ts'
+export { setCacheHint } from './responses/resolverHints.ts'
 
 export type EnvelopCacheOptions<C = Record<string, unknown>> = ExecuteCacheOptions<C>
 
@@ -20,8 +21,10 @@ export type EnvelopCacheOptions<C = Record<string, unknown>> = ExecuteCacheOptio
  */
 export function useAtomCache<C extends object = Record<string, unknown>>(options: EnvelopCacheOptions<C>): Plugin {
   const run = executing('useAtomCache', options)
+  const { onPluginInit, onSchemaChange } = schemaCheck(ruleOptions(options))
   return {
-    ...schemaCheck(ruleOptions(options)),
+    onPluginInit,
+    onSchemaChange,
     onExecute({ executeFn, setExecuteFn }) {
       const execute = executeFn as (args: ExecutionArgs) => unknown
       setExecuteFn(((args: ExecutionArgs) => run(args, execute)) as ExecuteFunction)

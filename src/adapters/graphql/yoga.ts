@@ -1,11 +1,11 @@
-import { type ExecutionArgs, GraphQLError, type OperationDefinitionNode } from 'graphql'
+import { type ExecutionArgs, GraphQLError, type GraphQLSchema, type OperationDefinitionNode } from 'graphql'
 import type { Plugin, YogaInitialContext } from 'graphql-yoga'
 import { notAsync } from '../../core/checks.ts'
 import { internalsOf } from '../../core/internals.ts'
 import type { Scope } from '../../core/scope.ts'
-import { schemaCheck } from './documents/schemaCheck.ts'
 import { answering } from './responses/execution.ts'
 import { type ResponseCacheOptions, ruleOptions } from './responses/options.ts'
+import { schemaCheck } from './responses/schemaCheck.ts'
 import { untouchedOf } from './results/served.ts'
 import type { EarlyOptions } from './yoga/early.ts'
 import { earlyHooks, earlyOf } from './yoga/earlyHooks.ts'
@@ -13,9 +13,10 @@ import { mediaTypeFor } from './yoga/earlyRequests.ts'
 import { type HttpAnswers, type HttpOptions, responseHeaders } from './yoga/responseHeaders.ts'
 import { storedReplies } from './yoga/storedReplies.ts'
 
-export { type CacheHint, type CacheScope, cacheControlTypeDefs, setCacheHint } from './documents/cacheControl.ts'
+export { type CacheHint, type CacheScope, cacheControlTypeDefs } from './documents/cacheControl.ts'
 export type { ResponseCacheMetadata } from './responses/metadata.ts'
 export type { BuildResponseCacheKey, Execution, ResponseCacheOptions } from './responses/options.ts'
+export { setCacheHint } from './responses/resolverHints.ts'
 export type { EarlyOptions } from './yoga/early.ts'
 export type { HttpOptions } from './yoga/responseHeaders.ts'
 
@@ -58,7 +59,7 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
   }
 
   const early = earlyOf(options)
-  let schema: unknown
+  let begun = false
   const hooks =
     early &&
     earlyHooks(early, headers, (request, mediaType, { response, scope }, fetchAPI) => {
@@ -67,10 +68,13 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
       about.answers.push({ result: {}, outcome: { type: 'hit', ttl: early.left(response) }, scope, response })
       return replies.of(request, about, response, mediaType, fetchAPI)
     })
-  const { onPluginInit, onSchemaChange } = schemaCheck(ruleOptions(options))
+  const check = schemaCheck(ruleOptions(options))
   return {
     onPluginInit(payload) {
-      onPluginInit()
+      if (early !== undefined && begun)
+        throw new TypeError('useAtomCache with early is of one server: make one for each')
+      begun = true
+      check.onPluginInit()
       // At the end of the list: behind every plugin that may refuse, and Yoga's own limits.
       if (hooks !== undefined) payload.plugins.push(hooks.answering as (typeof payload.plugins)[number])
     },
@@ -78,9 +82,8 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
     ...hooks?.reading,
 
     onSchemaChange(payload) {
-      onSchemaChange(payload)
-      schema = payload.schema
-      early?.forget()
+      check.onSchemaChange(payload)
+      early?.serve(payload.schema as GraphQLSchema, check.making)
     },
 
     onParams({ request }) {
@@ -103,8 +106,7 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
           scope: (operation) => session(request, context, operation),
           planned(plan, admitted) {
             const params = hooks?.paramsOf(request)
-            // Under a schema that has come meanwhile it would be another response.
-            if (params !== undefined && args.schema === schema) early?.learn(params, plan, admitted)
+            if (params !== undefined) early?.learn(params, args.schema, plan, admitted)
           },
           directives: request && headers.directives(request),
         })

@@ -57,8 +57,8 @@ export function cached<C, M, O, I>(
       typeof scope === 'function' ? scope({ ctx: ctx as Overwritten<C, O>, input, path }) : scope,
     )
     if (whose === undefined) return next()
-    const key = ['trpc', path, input === undefined ? await getRawInput() : input, whose]
-    const id = internals.idOf(what, key)
+    const key = ['trpc', path]
+    const id = internals.idOf(what, key, [input === undefined ? await getRawInput() : input, whose])
     if (id === undefined) return next()
 
     /** What `next()` gave, if this call ran it: its own callers get just that. */

@@ -288,7 +288,7 @@ describe('http', () => {
     [{ staleWhileRevalidate: Number.NaN }, RangeError, 'http.staleWhileRevalidate must be at least 0 (s), got NaN'],
     [{ vary: ['a b'] }, TypeError, 'http.vary must be a list of header names'],
     [{ vary: ['a\r\nb'] }, TypeError, 'http.vary must be a list of header names'],
-    [{ honorRequest: 1 }, TypeError, 'http.honorRequest must be a boolean'],
+    [{ honorRequest: 1 }, TypeError, 'http.honorRequest must be true or false, got 1'],
     [{ maxage: 1 }, TypeError, 'http has no option "maxage"'],
     [7, TypeError, 'http must be an object of options'],
   ])('%o is refused', async (http, error, message) => {

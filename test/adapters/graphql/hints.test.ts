@@ -1,5 +1,5 @@
-import type { GraphQLSchema } from 'graphql'
-import { buildSchema, GraphQLObjectType, GraphQLString, GraphQLSchema as Schema } from 'graphql'
+import type { GraphQLSchema, OperationDefinitionNode } from 'graphql'
+import { buildSchema, GraphQLObjectType, GraphQLString, getOperationAST, parse, GraphQLSchema as Schema } from 'graphql'
 import { describe, expect, inject, test } from 'vitest'
 import { cacheControlTypeDefs, setCacheHint } from '../../../src/adapters/graphql/envelop.ts'
 import { memoryStore } from '../../../src/index.ts'
@@ -224,7 +224,7 @@ describe.each(FRAMEWORKS)('options about what the schema does not have, in $fram
         type: 'policyError',
         key: 'Query.bad',
         option: 'ttlPerSchemaCoordinate',
-        error: new TypeError('ttlPerSchemaCoordinate: the schema has no field Query.bad'),
+        error: new TypeError('the schema has no field Query.bad'),
       },
     ])
   })
@@ -236,7 +236,10 @@ function badSchema(said: string): GraphQLSchema {
   })
 }
 
-const info = { path: { prev: undefined, key: 'a', typename: 'Query' } }
+const info = {
+  path: { prev: undefined, key: 'a', typename: 'Query' },
+  operation: getOperationAST(parse('{ a }')) as OperationDefinitionNode,
+}
 
 test.each([
   [{}, { maxAge: -1 }, 'setCacheHint: maxAge must be at least 0 (s), got -1'],
@@ -244,7 +247,8 @@ test.each([
   [{}, { maxAge: '5' }, 'setCacheHint: maxAge must be at least 0 (s), got "5"'],
   [{}, { scope: 'private' }, `setCacheHint: scope must be 'PUBLIC' or 'PRIVATE', got "private"`],
   [{}, { inheritMaxAge: true }, 'setCacheHint: there is no "inheritMaxAge", only maxAge, scope'],
-  [{}, undefined, 'setCacheHint takes a hint: { maxAge, scope }'],
+  [{}, undefined, 'setCacheHint takes a hint: { maxAge, scope }, got undefined'],
+  [{}, [], 'setCacheHint takes a hint: { maxAge, scope }, got an array'],
 ])('setCacheHint in the context %o refuses %o', (_context, hint, message) => {
   expect(() => setCacheHint(info, hint as object)).toThrow(message)
 })

@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import type { ExecutionResult } from 'graphql'
 import { describe, expect, test, vi } from 'vitest'
 import type { Payload } from '../../../src/adapters/graphql/results/incremental.ts'
-import { type RelayOptions, relay } from '../../../src/adapters/graphql/results/relay.ts'
+import { type Progress, type RelayOptions, relay } from '../../../src/adapters/graphql/results/relay.ts'
 
 const FIRST: Payload = { data: { a: 1 }, hasNext: true }
 const SECOND: Payload = { incremental: [{ path: [], data: { b: 2 } }], hasNext: true }
@@ -173,12 +173,12 @@ describe('a source that throws', () => {
 describe('what is told before parts are handed out', () => {
   /** Is told, and says when it is done with it. */
   function listener() {
-    const calls: [whole: ExecutionResult, isLast: boolean][] = []
+    const calls: [whole: ExecutionResult, progress: Progress][] = []
     const waiting: (() => void)[] = []
     return {
       calls,
-      before(whole: ExecutionResult, isLast: boolean) {
-        calls.push([structuredClone(whole), isLast])
+      before(whole: ExecutionResult, progress: Progress) {
+        calls.push([structuredClone(whole), progress])
         return new Promise<void>((resolve) => waiting.push(resolve))
       },
       done: () => waiting.shift()?.(),
@@ -191,14 +191,14 @@ describe('what is told before parts are handed out', () => {
     source.give(FIRST, SECOND, LAST)
     const first = vi.fn()
     const begun = reader.next().then(first)
-    await expect.poll(() => calls).toEqual([[{ data: { a: 1 } }, false]])
+    await expect.poll(() => calls).toEqual([[{ data: { a: 1 } }, 'begun']])
     expect(first).not.toHaveBeenCalled()
     done()
     await begun
     expect((await reader.next()).value).toEqual(SECOND)
     const last = vi.fn()
     const ended = reader.next().then(last)
-    await expect.poll(() => calls.slice(1)).toEqual([[WHOLE, true]])
+    await expect.poll(() => calls.slice(1)).toEqual([[WHOLE, 'complete']])
     expect(last).not.toHaveBeenCalled()
     done()
     await ended
@@ -212,12 +212,12 @@ describe('what is told before parts are handed out', () => {
     const given = vi.fn()
     const relaying = relay({ initialResult: FIRST, subsequentResults: source }, { change: (part) => part, before })
     const begun = relaying.then(given)
-    await expect.poll(() => calls).toEqual([[{ data: { a: 1 } }, false]])
+    await expect.poll(() => calls).toEqual([[{ data: { a: 1 } }, 'begun']])
     expect(given).not.toHaveBeenCalled()
     done()
     await begun
     source.give(LAST)
-    await expect.poll(() => calls.slice(1)).toEqual([[{ data: { a: 1, c: 3 } }, true]])
+    await expect.poll(() => calls.slice(1)).toEqual([[{ data: { a: 1, c: 3 } }, 'complete']])
     done()
     await (await relaying)?.whole
   })
@@ -227,7 +227,7 @@ describe('what is told before parts are handed out', () => {
     const { source, whole } = await relayed({ before })
     source.give({ data: { a: 1 }, hasNext: false })
     await whole
-    expect(before.mock.calls).toEqual([[{ data: { a: 1 } }, true]])
+    expect(before.mock.calls).toEqual([[{ data: { a: 1 } }, 'complete']])
   })
 
   test.each<[string, Given[], object]>([
@@ -238,13 +238,13 @@ describe('what is told before parts are handed out', () => {
     const { source, whole: end } = await relayed({ before })
     source.give(...parts)
     await end.catch(() => undefined)
-    expect(before.mock.calls.at(-1)).toEqual([whole, true])
+    expect(before.mock.calls.at(-1)).toEqual([whole, 'broken'])
     expect(before).toHaveBeenCalledTimes(2)
   })
 
   test('when it fails at the last part, the reader has its error in place of that', async () => {
-    const before = async (_whole: ExecutionResult, isLast: boolean) => {
-      if (isLast) throw new Error('not confirmed')
+    const before = async (_whole: ExecutionResult, progress: Progress) => {
+      if (progress !== 'begun') throw new Error('not confirmed')
     }
     const { source, reader, whole } = await relayed({ before })
     source.give(FIRST, LAST)

@@ -1,5 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import type { GraphQLResolveInfo } from 'graphql'
 import { show } from '../../../core/checks.ts'
 
 /** Whose data a part of a response is: that of everybody, or of the session that asked. */
@@ -31,46 +29,6 @@ export const cacheControlTypeDefs = /* GraphQL */ `
   ) on FIELD_DEFINITION | OBJECT | INTERFACE | UNION
 `
 
-/** What a resolver may say of its field. */
-export type FieldHint = Pick<CacheHint, 'maxAge' | 'scope'>
-
-/** Hints that resolvers gave, by path of the field: response keys and indexes, each after a dot. */
-export type Hints = ReadonlyMap<string, FieldHint>
-
-/** Those of the execution in whose course something is called. */
-const running = new AsyncLocalStorage<Map<string, FieldHint>>()
-
-let executions = 0
-
-/** Runs an execution; `hints` are there when it has ended. */
-export async function withHints<T>(run: (hints: Hints) => Promise<T>): Promise<T> {
-  const hints = new Map<string, FieldHint>()
-  executions++
-  try {
-    return await running.run(hints, run, hints)
-  } finally {
-    executions--
-    // Before Node 24 it slows every promise of the process down, for as long as it is on: hits need none of it.
-    if (executions === 0) running.disable()
-  }
-}
-
-/**
- * Says in a resolver how long, or for whom, this field's value may be cached: in place of what the schema says of the field.
- * `maxAge` in seconds. To be called in the course of the resolver; of what is not cached it says nothing to anybody.
- *
- * @throws TypeError or RangeError for what is no hint
- */
-export function setCacheHint(info: Pick<GraphQLResolveInfo, 'path'>, hint: FieldHint): void {
-  if (typeof info?.path !== 'object') throw new TypeError('setCacheHint takes the info of the resolver, and the hint')
-  if (typeof hint !== 'object' || hint === null) throw new TypeError('setCacheHint takes a hint: { maxAge, scope }')
-  checkHint(hint, 'setCacheHint', ['maxAge', 'scope'])
-  const hints = running.getStore()
-  if (hints === undefined) return
-  const path = pathOf(info.path)
-  hints.set(path, { ...hints.get(path), ...hint })
-}
-
 /** @throws TypeError or RangeError for what is no hint */
 export function checkHint(hint: CacheHint, what: string, names: readonly string[]): void {
   for (const name of Object.keys(hint)) {
@@ -89,9 +47,4 @@ export function checkHint(hint: CacheHint, what: string, names: readonly string[
   if (inheritMaxAge === true && maxAge !== undefined) {
     throw new TypeError(`${what}: inheritMaxAge is in place of maxAge, not beside it`)
   }
-}
-
-function pathOf(path: GraphQLResolveInfo['path']): string {
-  const { prev, key } = path
-  return prev === undefined ? `.${key}` : `${pathOf(prev)}.${key}`
 }

@@ -3,7 +3,6 @@ import {
   type GraphQLSchema,
   getOperationAST,
   isAbstractType,
-  Kind,
   type OperationDefinitionNode,
   TypeInfo,
   visit,
@@ -20,6 +19,8 @@ export interface Plan {
   readonly operation: OperationDefinitionNode
   /** With what tells the entities of a response. */
   readonly document: DocumentNode
+  /** The operation in that document. */
+  readonly executed: OperationDefinitionNode
   /** Of the response keys of what tells them. */
   readonly prefix: string
   readonly shape: Shape
@@ -86,7 +87,7 @@ export function createPlans(options: RuleOptions, tell: (problem: Problem) => vo
       const plan =
         same === undefined
           ? planOf(schema, document, operation, rules)
-          : { ...same, operation, document: withAdditions(document, schema, rules, same.prefix) }
+          : { ...same, operation, ...completed(schema, document, operation, rules, same.prefix) }
       if (plan === undefined) return undefined
       if (same === undefined) byDigest.set(key, plan)
       const plans = byDocument.get(document) ?? new Map<string, Plan>()
@@ -103,14 +104,25 @@ function planOf(
   rules: Rules,
 ): Plan | undefined {
   const prefix = prefixFor(document)
-  const complete = withAdditions(document, schema, rules, prefix)
-  const same = complete.definitions[document.definitions.indexOf(operation)]
-  if (same?.kind !== Kind.OPERATION_DEFINITION) return undefined
-  const shape = shapeOf(schema, complete, same, rules, prefix)
+  const complete = completed(schema, document, operation, rules, prefix)
+  const shape = shapeOf(schema, complete.document, complete.executed, rules, prefix)
   if (shape === undefined) return undefined
   const digests = [`${schemaDigest(schema)} ${rules.digest}`, documentDigest(document)] as const
   const incremental = isDeferred(document)
-  return { operation, document: complete, prefix, shape, ...saidIn(document, schema, rules), incremental, digests }
+  return { operation, ...complete, prefix, shape, ...saidIn(document, schema, rules), incremental, digests }
+}
+
+function completed(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  rules: Rules,
+  prefix: string,
+): Pick<Plan, 'document' | 'executed'> {
+  const complete = withAdditions(document, schema, rules, prefix)
+  // It changes definitions, and takes none away.
+  const executed = complete.definitions[document.definitions.indexOf(operation)] as OperationDefinitionNode
+  return { document: complete, executed }
 }
 
 /** What is said of the fields in the document, whether they will be in the response or not. */

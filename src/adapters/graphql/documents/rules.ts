@@ -83,6 +83,7 @@ const SILENT: FieldRule = Object.freeze({
   returns: Object.freeze([]),
   absent: SAYS_NOTHING,
 })
+/** All that is said of the types and fields of a schema: by it, and by the options. */
 export function rulesOf(schema: GraphQLSchema, options: RuleOptions): Rules {
   const { hints, errors } = hintsOf(schema)
   const types = typeRules(schema, options, hints)
@@ -173,23 +174,24 @@ function fixedOf(
 
 function unknownOf(schema: GraphQLSchema, { named }: RuleOptions): readonly Problem[] {
   return named
-    .filter(({ coordinate }) => !isThere(coordinate, schema))
+    .filter(({ option, coordinate }) => !isThere(coordinate, schema, TYPES_ONLY.has(option)))
     .map(({ option, coordinate }) => {
-      const kind = coordinate.includes('.') ? 'field' : 'object, interface or union'
-      const error = new TypeError(`${option}: the schema has no ${kind} ${coordinate}`)
-      return { type: 'option', option, coordinate, error }
+      const isField = coordinate.includes('.') && !TYPES_ONLY.has(option)
+      const kind = isField ? 'field' : 'object, interface or union'
+      return { type: 'option', option, coordinate, error: new TypeError(`the schema has no ${kind} ${coordinate}`) }
     })
 }
 
-function isThere(coordinate: string, schema: GraphQLSchema): boolean {
-  const [typeName = '', fieldName] = coordinate.split(/\.(.*)/s)
+const TYPES_ONLY: ReadonlySet<string> = new Set(['ttlPerType', 'ignoredTypes'])
+
+function isThere(coordinate: string, schema: GraphQLSchema, isType: boolean): boolean {
+  const [typeName = '', fieldName] = isType ? [coordinate] : coordinate.split(/\.(.*)/s)
   const type = schema.getType(typeName)
   if (!isCompositeType(type)) return false
-  if (fieldName === undefined || META_FIELDS.has(fieldName)) return true
+  if (fieldName === undefined || fieldName === '__typename') return true
+  if (fieldName === '__schema' || fieldName === '__type') return type === schema.getQueryType()
   return !isUnionType(type) && Object.hasOwn(type.getFields(), fieldName)
 }
-
-const META_FIELDS: ReadonlySet<string> = new Set(['__schema', '__type', '__typename'])
 
 function digestOf(hints: ReadonlyMap<string, CacheHint>, options: RuleOptions): string {
   const { ttlPerSchemaCoordinate, scopePerSchemaCoordinate, ignoredTypes, idFields, requirePolicy } = options

@@ -4,12 +4,13 @@ import { messageOf } from '../../../core/errors.ts'
 import type { Internals } from '../../../core/internals.ts'
 import { type Scope, scopeOf } from '../../../core/scope.ts'
 import type { Plan } from '../documents/plans.ts'
-import { keyOf } from './key.ts'
+import { keyOf, type ResponseKey } from './key.ts'
 import type { Execution, ResponseCacheSettings } from './options.ts'
 
 /** A query whose response may be had from the cache, or be made for all. */
 export interface Admitted {
   readonly id: string
+  /** What of its key may be seen. */
   readonly key: readonly unknown[]
   readonly scope: string | null
 }
@@ -35,16 +36,16 @@ export function createAdmission(settings: ResponseCacheSettings, internals: Inte
       if (plan.ttl !== undefined && plan.ttl <= 0) return 'ttl 0'
       const scope = scopeOf(internals, what, 'session', () => give(plan.operation))
       if (scope === undefined) return 'no session'
-      let key: readonly unknown[]
+      let made: ResponseKey
       try {
-        key = await keyOf(settings, plan, args, scope)
+        made = await keyOf(settings, plan, args, scope)
       } catch (error) {
         internals.events.emit({ type: 'bypass', what, reason: `its key can't be made: ${messageOf(error)}` })
         return 'no key'
       }
-      const id = internals.idOf(what, key)
+      const id = internals.idOf(what, made.key, made.secret)
       if (id === undefined) return 'no key'
-      return refused.has(id) ? 'uncacheable' : { id, key, scope }
+      return refused.has(id) ? 'uncacheable' : { id, key: made.key, scope }
     },
     refuse: (id) => void refused.set(id, true),
   }

@@ -14,6 +14,7 @@ import { createCallbacks } from './callbacks.ts'
 import { type ResponseCacheMetadata, withMetadata } from './metadata.ts'
 import { createMutations } from './mutations.ts'
 import { type Execution, type ResponseCacheOptions, responseCacheSettings } from './options.ts'
+import { isWithin } from './resolverHints.ts'
 import { createRun, UNSHARED, type Why } from './run.ts'
 import { createJudge } from './verdict.ts'
 
@@ -55,6 +56,8 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
     if (typeof admitted === 'string') {
       return directives?.onlyIfCached ? NOT_STORED : uncached(question, 'bypass', admitted)
     }
+    // Behind another plugin of the same cache, or asked for by a resolver of it.
+    if (isWithin({ cache: options.cache, id: admitted.id })) return uncached(question, 'bypass', 'nested')
     question.planned?.(plan, admitted)
     const fresh = directives === undefined ? 'any' : await freshness(admitted, directives)
     if (fresh === 'none') return NOT_STORED
@@ -70,11 +73,11 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
 
   /** What a request wants: what is there or is made, what is made from now on, or what is there, which is nothing. */
   async function freshness(
-    { key }: Admitted,
+    { id }: Admitted,
     { noCache, maxAge, onlyIfCached }: RequestDirectives,
   ): Promise<'any' | 'new' | 'none'> {
     if (!onlyIfCached && maxAge === undefined) return noCache ? 'new' : 'any'
-    const stored = noCache ? undefined : ((await options.cache.get(key)) as StoredResponse | undefined)
+    const stored = noCache ? undefined : ((await internals.peek(id, () => true)) as StoredResponse | undefined)
     const age = stored === undefined ? Number.POSITIVE_INFINITY : internals.now() - stored.createdAt
     if (age <= (maxAge ?? Number.POSITIVE_INFINITY) * 1000 && stored !== undefined) return 'any'
     if (onlyIfCached) return 'none'
@@ -93,6 +96,7 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
     const { args, execute } = question
     const run = createRun({
       plan,
+      subject: { cache: options.cache, id },
       scope,
       why,
       execute: () => execute({ ...args, document: plan.document }),
@@ -150,15 +154,15 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
 
   return async (question) => {
     const { document, operationName } = question.args
-    if (!isEnabled(question as unknown as Question)) return forwarded(question, 'bypass', 'disabled')
-    const plan = planOf(question.args)
-    if (plan?.operation.operation === 'query') return query(question, plan)
-    if (plan !== undefined && settings.invalidateViaMutation) {
-      const result = await mutate(question.args, question.execute, plan)
-      return { result, outcome: { type: 'forwarded', why: 'method' } }
-    }
     const isQuery = getOperationAST(document, operationName)?.operation === 'query'
-    return forwarded(question, isQuery ? 'bypass' : 'method')
+    // What a mutation changes others may have in the cache: it is invalidated for whomever the cache is off.
+    if (isQuery && !isEnabled(question as unknown as Question)) return forwarded(question, 'bypass', 'disabled')
+    const plan = planOf(question.args)
+    if (plan === undefined) return forwarded(question, isQuery ? 'bypass' : 'method')
+    if (isQuery) return query(question, plan)
+    if (!settings.invalidateViaMutation) return forwarded(question, 'method')
+    const result = await mutate(question.args, question.execute, plan)
+    return { result, outcome: { type: 'forwarded', why: 'method' } }
   }
 }
 

@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto'
 import { type OperationDefinitionNode, print } from 'graphql'
+import { show } from '../../../core/checks.ts'
 import type { Plan } from '../documents/plans.ts'
 import type { Execution, ResponseCacheSettings } from './options.ts'
+
+/** What a response is known by. */
+export interface ResponseKey {
+  /** To be seen. */
+  readonly key: readonly unknown[]
+  /** Only as a digest: variables, and for whom. */
+  readonly secret: readonly unknown[]
+}
 
 /**
  * The key of a response: of which schema, to which operation with which variables, for whom. With functions of the user's
@@ -15,9 +24,9 @@ export function keyOf(
   { digests, operation }: Pick<Plan, 'digests' | 'operation'>,
   args: Execution,
   scope: string | null,
-): readonly unknown[] | Promise<readonly unknown[]> {
+): ResponseKey | Promise<ResponseKey> {
   const operationName = operation.name?.value ?? null
-  const variableValues = declared(args.variableValues, operation)
+  const variableValues = declared(args.variableValues, variablesOf(operation))
   if (buildResponseCacheKey === undefined) {
     const document = getDocumentString === undefined ? digests[1] : digestOf(getDocumentString(args))
     return operationKey([digests[0], document], operationName, variableValues, scope)
@@ -29,20 +38,23 @@ export function keyOf(
     sessionId: scope,
     context: args.contextValue as Record<string, unknown>,
   })
-  const keyed = (own: unknown): readonly unknown[] => {
-    if (typeof own === 'string') return ['graphql', digests[0], 'own', own, scope]
-    throw new TypeError(`buildResponseCacheKey must give a string, got ${own === null ? 'null' : typeof own}`)
+  const keyed = (own: unknown): ResponseKey => {
+    if (typeof own === 'string') return { key: ['graphql', digests[0], 'own'], secret: [own, scope] }
+    throw new TypeError(`buildResponseCacheKey must give a string, got ${show(own)}`)
   }
   return typeof built === 'string' ? keyed(built) : Promise.resolve<unknown>(built).then(keyed)
 }
 
-/** The variables that the operation has: with others of his own a client could fill the store. */
-export function declared(
-  given: Execution['variableValues'],
-  { variableDefinitions = [] }: Pick<OperationDefinitionNode, 'variableDefinitions'>,
-): Execution['variableValues'] {
+/** The names of the variables that the operation has. */
+export function variablesOf({
+  variableDefinitions = [],
+}: Pick<OperationDefinitionNode, 'variableDefinitions'>): readonly string[] {
+  return variableDefinitions.map(({ variable }) => variable.name.value)
+}
+
+/** The variables of these names: with others of his own a client could fill the store. */
+export function declared(given: Execution['variableValues'], names: readonly string[]): Execution['variableValues'] {
   if (given === undefined || given === null) return given
-  const names = variableDefinitions.map(({ variable }) => variable.name.value)
   if (Object.keys(given).every((name) => names.includes(name))) return given
   return Object.fromEntries(names.filter((name) => Object.hasOwn(given, name)).map((name) => [name, given[name]]))
 }
@@ -53,8 +65,8 @@ export function operationKey(
   operationName: string | null,
   variables: Execution['variableValues'],
   scope: string | null,
-): readonly unknown[] {
-  return ['graphql', schema, document, operationName, variables ?? {}, scope]
+): ResponseKey {
+  return { key: ['graphql', schema, document, operationName], secret: [variables ?? {}, scope] }
 }
 
 function digestOf(text: string): string {

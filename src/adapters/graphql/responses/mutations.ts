@@ -1,14 +1,16 @@
 import {
-  type DocumentNode,
   type ExecutionResult,
+  type FragmentDefinitionNode,
   GraphQLError,
   type GraphQLSchema,
   getNamedType,
   isCompositeType,
+  Kind,
   TypeInfo,
   visit,
   visitWithTypeInfo,
 } from 'graphql'
+import { speaksOfRights } from '../../../core/errors.ts'
 import type { Internals } from '../../../core/internals.ts'
 import type { Plan } from '../documents/plans.ts'
 import { membersOf } from '../documents/rules.ts'
@@ -25,10 +27,9 @@ export type Mutating = <A extends Execution>(args: A, execute: (args: A) => unkn
 
 export function createMutations(settings: ResponseCacheSettings, internals: Internals): Mutating {
   /** The mutation is committed: its data are in the result also where the user wants an error. */
-  async function conclude(result: ExecutionResult, plan: Plan, schema: GraphQLSchema): Promise<Concluded> {
+  async function conclude(result: ExecutionResult, lost: ReadonlyMap<string, Entity>, plan: Plan): Promise<Concluded> {
     const { data, entities } = readResponse(result.data, plan.shape, undefined)
     const own = result.data === undefined ? result : { ...result, data: data as Record<string, unknown> | null }
-    const lost = hasLost(result, plan.shape) ? entitiesIn(plan.document, schema) : []
     const invalidated = new Map([...lost, ...entities])
     if (invalidated.size === 0) return { result: own }
     const error = await internals.invalidate({ tags: [...invalidated.keys()] })
@@ -40,28 +41,30 @@ export function createMutations(settings: ResponseCacheSettings, internals: Inte
   }
 
   return async (args, execute, plan) => {
-    const { schema } = args
+    const all = () => entitiesIn(plan, args.schema)
+    const lostOf = (result: ExecutionResult) => (hasLost(result, plan.shape) ? all() : NONE)
     let given: unknown
     try {
       given = await execute({ ...args, document: plan.document })
     } catch (error) {
       // Ended by a deadline, or by a client that left, it may have changed anything before.
-      const lost = [...entitiesIn(plan.document, schema).keys()]
-      if (lost.length > 0) await internals.invalidate({ tags: lost })
+      await conclude({}, all(), plan)
       throw error
     }
     const relayed = await relay(given, {
       change: (part: Payload) => withoutPrefixed(part, plan.prefix),
-      async before(whole, isLast) {
-        const { error } = await conclude(whole, plan, schema)
-        if (isLast && error !== undefined) throw error
+      async before(whole, progress) {
+        const { error } = await conclude(whole, progress === 'broken' ? all() : lostOf(whole), plan)
+        if (progress !== 'begun' && error !== undefined) throw error
       },
     })
-    if (relayed === undefined) return isResult(given) ? (await conclude(given, plan, schema)).result : given
+    if (relayed === undefined) return isResult(given) ? (await conclude(given, lostOf(given), plan)).result : given
     relayed.whole.catch(() => undefined) // its reader is told by the parts
     return relayed.result
   }
 }
+
+const NONE: ReadonlyMap<string, Entity> = new Map()
 
 interface Concluded {
   readonly result: ExecutionResult
@@ -74,25 +77,32 @@ interface Concluded {
  * null for another reason is read with the data.
  */
 function hasLost({ data, errors = [] }: ExecutionResult, root: Shape): boolean {
-  if (data === undefined) return false // nothing was run
-  if (data === null) return true
-  return errors.some(({ path }) => path !== undefined && isLostAt(path, data, root))
+  if (data === undefined) return false // nothing was run (GraphQL §7.1.2)
+  if (data === null && errors.length === 0) return true
+  return errors.some((error) => !isRefused(error) && isLostAt(error.path, data, root))
 }
 
-function isLostAt(path: readonly (string | number)[], data: unknown, root: Shape): boolean {
+/** A field of the mutation itself that the client has no right to: it has done nothing, and costs others nothing. */
+function isRefused(error: GraphQLError): boolean {
+  return error.path?.length === 1 && speaksOfRights(error)
+}
+
+function isLostAt(path: GraphQLError['path'], data: unknown, root: Shape): boolean {
+  if (path === undefined) return true
   let value = data
   let shapes: ReadonlySet<Shape> = new Set([root])
   let isObject = true
   for (const step of path) {
     if (typeof value !== 'object' || value === null) return isObject
     value = (value as Record<string | number, unknown>)[step]
+    if (value === undefined) return true // of what was deferred, with all that should have come beside it
     if (typeof step === 'number') continue
     const parts = [...shapes].flatMap((shape) => shape.parts.filter(({ key }) => key === step))
     isObject = parts.some(({ selection }) => selection !== undefined)
     shapes = shapesOf(parts)
     if (shapes.size > MAX_SHAPES) return true
   }
-  return isObject && (value === null || value === undefined)
+  return isObject && value === null
 }
 
 /** Of one type at one place there is one shape; of more than so many, below abstract types, nobody wants to know. */
@@ -109,21 +119,30 @@ function shapesOf(parts: readonly Part[]): ReadonlySet<Shape> {
   return shapes
 }
 
-/** The types of all that the fields of the document may return, by tag. */
-function entitiesIn(document: DocumentNode, schema: GraphQLSchema): ReadonlyMap<string, Entity> {
+/** The types of all that the fields of the operation may return, by tag. */
+function entitiesIn({ document, executed }: Plan, schema: GraphQLSchema): ReadonlyMap<string, Entity> {
   const found = new Map<string, Entity>()
+  const fragments = new Map<string, FragmentDefinitionNode>()
+  for (const definition of document.definitions) {
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
+  }
   const types = new TypeInfo(schema)
-  visit(
-    document,
-    visitWithTypeInfo(types, {
-      Field() {
-        const type = getNamedType(types.getType())
-        if (!isCompositeType(type)) return
-        for (const typename of membersOf(type, schema))
-          if (!typename.startsWith('__')) found.set(typename, { typename })
-      },
-    }),
-  )
+  const visitor = visitWithTypeInfo(types, {
+    Field() {
+      const type = getNamedType(types.getType())
+      if (!isCompositeType(type)) return
+      for (const typename of membersOf(type, schema)) {
+        if (!typename.startsWith('__')) found.set(typename, { typename })
+      }
+    },
+    FragmentSpread({ name }) {
+      const fragment = fragments.get(name.value)
+      if (fragment === undefined) return
+      fragments.delete(name.value) // once is enough
+      visit(fragment, visitor)
+    },
+  })
+  visit(executed, visitor)
   return found
 }
 

@@ -95,12 +95,12 @@ export function responseCacheSettings(
   options: ResponseCacheOptions<never>,
   own: readonly string[],
 ): ResponseCacheSettings {
+  known(who, options ?? {}, new Set(own), OPTIONS)
   if (typeof (options as { session?: unknown } | undefined)?.session !== 'function') {
     throw new TypeError(
       `${who} needs session: a function that returns whose data a response is, or null for the same for everybody`,
     )
   }
-  known(who, options, new Set(own), OPTIONS)
   const {
     ttl,
     invalidateViaMutation = true,
@@ -192,7 +192,7 @@ function entriesOf<V>(name: string, given: Readonly<Record<string, V>>): [string
 }
 
 function list(name: string, given: unknown): void {
-  if (Array.isArray(given) && given.every((one) => typeof one === 'string')) return
+  if (Array.isArray(given) && given.every((one) => typeof one === 'string' && one !== '')) return
   throw new TypeError(`${name} must be a list of names, got ${show(given)}`)
 }
 

@@ -1,6 +1,5 @@
 import type { ExecutionResult } from 'graphql'
 import type { LoadContext } from '../../../core/trip.ts'
-import { type Hints, withHints } from '../documents/cacheControl.ts'
 import type { Plan } from '../documents/plans.ts'
 import { withoutPrefixed } from '../results/data.ts'
 import type { Payload } from '../results/incremental.ts'
@@ -9,6 +8,7 @@ import { servedResult } from '../results/served.ts'
 import { isWholeResult } from '../results/wholeResult.ts'
 import type { Answer } from './answer.ts'
 import type { ResponseCacheMetadata } from './metadata.ts'
+import { type Hints, type Subject, withHints } from './resolverHints.ts'
 import type { Verdict } from './verdict.ts'
 
 /** Why an operation is run. */
@@ -37,6 +37,7 @@ export interface Run {
 
 export interface RunOptions {
   readonly plan: Plan
+  readonly subject: Subject
   readonly scope: string | null
   readonly why: Why
   execute(): unknown
@@ -46,7 +47,7 @@ export interface RunOptions {
   withSaid(result: ExecutionResult, metadata: ResponseCacheMetadata): ExecutionResult
 }
 
-export function createRun({ plan, scope, why, execute, judge, refuse, withSaid }: RunOptions): Run {
+export function createRun({ plan, subject, scope, why, execute, judge, refuse, withSaid }: RunOptions): Run {
   const leaving = plan.incremental ? new AbortController() : undefined
   let ran = false
   let made: Answer | undefined
@@ -99,7 +100,7 @@ export function createRun({ plan, scope, why, execute, judge, refuse, withSaid }
   }
 
   return {
-    load: (context) => withHints((hints) => run(context, hints)),
+    load: (context) => withHints(plan.executed, subject, (hints) => run(context, hints)),
     store() {
       made = kept ?? made
     },

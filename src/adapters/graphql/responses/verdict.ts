@@ -3,15 +3,15 @@ import type { ExecutionResult } from 'graphql'
 import { messageOf } from '../../../core/errors.ts'
 import type { Events } from '../../../core/events.ts'
 import { etagOf } from '../../http/etag.ts'
-import type { Hints } from '../documents/cacheControl.ts'
 import type { Plan } from '../documents/plans.ts'
-import { least } from '../documents/rules.ts'
+import { least, msOf } from '../documents/rules.ts'
 import { sharedExtensions, tellsHttpCaches } from '../results/extensions.ts'
 import { failureText } from '../results/failures.ts'
 import { type Reading, readResponse } from '../results/reading.ts'
 import type { StoredResponse } from '../results/response.ts'
 import type { Callbacks } from './callbacks.ts'
 import type { ResponseCacheSettings } from './options.ts'
+import type { Hints } from './resolverHints.ts'
 
 /** What of a result is for others. */
 export interface Verdict {
@@ -44,11 +44,11 @@ export type Judge = (result: ExecutionResult, about: Case) => Verdict
 export function createJudge({ rules }: ResponseCacheSettings, callbacks: Callbacks, events: Events): Judge {
   return (result, about) => {
     const { id, plan, scope, hints, context } = about
-    const reading = readResponse(result.data, plan.shape, hints.size === 0 ? undefined : hints)
+    const reading = hinted(readResponse(result.data, plan.shape, hints.any ? hints : undefined), hints)
     const own = result.data === undefined ? result : { ...result, data: reading.data as Record<string, unknown> | null }
     const none = (lasting: boolean): Verdict => ({ own, response: undefined, tags: [], lasting })
     const failed = (own.errors ?? []).length > 0
-    const mayBePrivate = plan.private || hasPrivate(hints)
+    const mayBePrivate = plan.private || hints.private
     if (reading.ignored || (reading.private && scope === null)) return none(true)
     // What failed is not in the data, and its error may tell of it.
     if (failed && scope === null && mayBePrivate) return none(false)
@@ -89,8 +89,14 @@ function textOf(own: ExecutionResult, { id, plan }: Case, events: Events): strin
   }
 }
 
-function hasPrivate(hints: Hints): boolean {
-  return [...hints.values()].some((hint) => hint.scope === 'PRIVATE')
+/** With what was said of nobody knows which part: it can only be less for all. */
+function hinted(reading: Reading, { others }: Hints): Reading {
+  let { ttl, private: isPrivate } = reading
+  for (const { maxAge, scope } of others) {
+    ttl = least(ttl, msOf(maxAge))
+    isPrivate ||= scope === 'PRIVATE'
+  }
+  return { ...reading, ttl, private: isPrivate }
 }
 
 function tagsOf({ operation }: Plan, { entities }: Reading): readonly string[] {

@@ -1,4 +1,4 @@
-import type { FieldHint } from '../documents/cacheControl.ts'
+import type { CacheHint } from '../documents/cacheControl.ts'
 import { type Fixed, least, msOf } from '../documents/rules.ts'
 import type { Part, Selection, Shape } from '../documents/shapes.ts'
 import { copyWithout, type Data, define, isData } from './data.ts'
@@ -25,17 +25,25 @@ export interface Reading {
   readonly entities: ReadonlyMap<string, Entity>
 }
 
+/** What is said of one field's value in place of what the schema says; `maxAge` in seconds. */
+export type ValueHint = Pick<CacheHint, 'maxAge' | 'scope'>
+
+/** Such hints, by path: response keys and indexes, each after a dot. */
+export interface ValueHints {
+  at(path: string): ValueHint | undefined
+}
+
 /** Where a value stands. */
 interface Place {
   readonly part: Part
   /** What its resolver said. */
-  readonly hint: FieldHint | undefined
+  readonly hint: ValueHint | undefined
   /** Response keys and indexes, each after a dot; only where there are hints. */
   readonly path: string | undefined
 }
 
-/** Reads the data of a response of this shape. `hints` are those that resolvers gave, by path. */
-export function readResponse(data: unknown, shape: Shape, hints: ReadonlyMap<string, FieldHint> | undefined): Reading {
+/** Reads the data of a response of this shape. `hints` are those that resolvers gave. */
+export function readResponse(data: unknown, shape: Shape, hints: ValueHints | undefined): Reading {
   let ttl: number | undefined
   let isPrivate = false
   let ignored = false
@@ -64,7 +72,7 @@ export function readResponse(data: unknown, shape: Shape, hints: ReadonlyMap<str
       const value = object[part.key]
       if (value === undefined) continue // skipped, or in a fragment that does not apply
       const at = path === undefined ? undefined : `${path}.${part.key}`
-      const hint = at === undefined ? undefined : hints?.get(at)
+      const hint = at === undefined ? undefined : hints?.at(at)
       readRule(part, hint)
       if (part.selection === undefined) continue
       const next = readValue(value, part.selection, { part, hint, path: at }, at)
@@ -75,7 +83,7 @@ export function readResponse(data: unknown, shape: Shape, hints: ReadonlyMap<str
     return shape.added.length === 0 ? read : copyWithout(read, (key) => shape.added.includes(key))
   }
 
-  function readRule({ rule }: Part, hint: FieldHint | undefined): void {
+  function readRule({ rule }: Part, hint: ValueHint | undefined): void {
     hinted ||= typeof (hint?.maxAge ?? rule.hint.maxAge) === 'number'
     if (hint === undefined) {
       count(rule)

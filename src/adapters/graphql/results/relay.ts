@@ -9,14 +9,17 @@ export interface Relay {
   readonly whole: Promise<ExecutionResult>
 }
 
+export type Progress = 'begun' | 'complete' | 'broken'
+
 export interface RelayOptions {
   /** What is handed out of a part. */
   change(payload: Payload): Payload
   /**
-   * Told of all that has come so far, twice: awaited before the first part is handed out, and before the last one is, or what
-   * the source threw. What it throws then the reader gets; at the first part it must not throw.
+   * Told of all that has come so far: awaited before the first part is handed out (`'begun'`), and before the last one is
+   * (`'complete'`) or the end of a source that throws or has no last part (`'broken'`). What it throws the reader gets; it
+   * must not throw when that has only begun.
    */
-  before?(whole: ExecutionResult, isLast: boolean): Promise<unknown>
+  before?(whole: ExecutionResult, progress: Progress): Promise<unknown>
   /** The reader has left before the end. */
   left?(): void
   /** Ends the source: nobody waits for the whole. */
@@ -40,7 +43,7 @@ export async function relay(given: unknown, options: RelayOptions): Promise<Rela
   const whole = pump(initialResult, subsequentResults, outlet, options)
   const merger = createMerger()
   merger.add(initialResult)
-  await options.before?.(merger.result, false)
+  await options.before?.(merger.result, 'begun')
   return { result: { initialResult: options.change(initialResult), subsequentResults: outlet.parts }, whole }
 }
 
@@ -60,11 +63,11 @@ async function pump(
   let begun = first !== undefined
   let told = false
 
-  async function tell(isLast = true): Promise<void> {
+  async function tell(progress: Progress): Promise<void> {
     if (told) return
-    told = isLast
+    told = progress !== 'begun'
     begun = true
-    await before(merger.result, isLast)
+    await before(merger.result, progress)
   }
 
   /** It is given up, whatever it says to that. */
@@ -82,16 +85,16 @@ async function pump(
       signal?.throwIfAborted()
       if (done) break
       merger.add(value)
-      if (value.hasNext === false) await tell()
-      else if (!begun) await tell(false)
+      if (value.hasNext === false) await tell('complete')
+      else if (!begun) await tell('begun')
       outlet.push(change(value))
     }
-    await tell()
+    await tell('broken')
     outlet.end()
     return merger.result
   } catch (error) {
     stop()
-    await tell().catch(() => undefined) // the first error counts
+    await tell('broken').catch(() => undefined) // the first error counts
     outlet.end({ error })
     throw error
   } finally {

@@ -11,7 +11,7 @@ export interface StoredResponse {
   readonly createdAt: number
   /** ms that it is kept from then on; 0 where it is only told to those who wait. */
   readonly ttl: number
-  /** Somebody said how long or for whom it may be cached: HTTP caches may be told. */
+  /** Schema or resolvers said how long it may be cached: HTTP caches may be told. */
   readonly said: boolean
   /** Only for the session that asked. */
   readonly private: boolean

@@ -1,9 +1,11 @@
+import { Buffer } from 'node:buffer'
+import { GraphQLError } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
-import { known } from '../../../core/checks.ts'
+import { known, show } from '../../../core/checks.ts'
 import { internalsOf } from '../../../core/internals.ts'
 import type { ResponseCacheOptions } from '../responses/options.ts'
-import { createEarly, type Early, type EarlyOptions, type Found, isParams, type Params } from './early.ts'
-import { hasSmallJson, mediaTypeFor, paramsOfUrl } from './earlyRequests.ts'
+import { createEarly, type Early, type EarlyOptions, type Found } from './early.ts'
+import { hasSmallJson, isParams, mediaTypeFor, type Params, paramsOfUrl } from './earlyRequests.ts'
 import type { ResponseHeaders } from './responseHeaders.ts'
 
 /** The options that early answers depend on. */
@@ -21,7 +23,9 @@ export function earlyOf(options: EarlyCacheOptions): Early | undefined {
   const { early, cache, includeExtensionMetadata } = options
   if (early === undefined) return undefined
   if (typeof early?.session !== 'function') {
-    throw new TypeError('early needs session: a function of the request that returns whose data the response is')
+    throw new TypeError(
+      `early needs session: a function of the request that returns whose data the response is, got ${show(early?.session)}`,
+    )
   }
   known('early', early, OPTIONS)
   for (const name of ['enabled', 'buildResponseCacheKey', 'getDocumentString'] as const) {
@@ -70,6 +74,7 @@ export function earlyHooks(
           params = early.recall(text) ?? paramsOfUrl(request.url)
         } else if (request.method === 'POST' && hasSmallJson(request)) {
           const body = await request.text()
+          checkLength(request, body)
           text = `POST ${body}`
           // Nothing of it is left to be read, and its length, which limits are about, is as it was said.
           Object.defineProperty(request, 'body', { value: null })
@@ -91,6 +96,13 @@ export function earlyHooks(
       },
     },
   }
+}
+
+/** Whoever counts bytes after this trusts the length that was said. @throws GraphQLError for another one */
+function checkLength({ headers }: Request, body: string): void {
+  if (Buffer.byteLength(body) === Number(headers.get('content-length'))) return
+  const extensions = { code: 'BAD_REQUEST', http: { status: 400 } }
+  throw new GraphQLError('Content-Length is not the length of the body.', { extensions })
 }
 
 function paramsOfJson(text: string): unknown {

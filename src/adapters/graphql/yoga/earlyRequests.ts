@@ -1,5 +1,11 @@
 import { LRUCache } from 'lru-cache'
-import { isParams, type Params } from './early.ts'
+
+/** What a request asks for, as far as it is needed for a key. */
+export interface Params {
+  readonly query: string
+  readonly operationName?: string | null | undefined
+  readonly variables?: Readonly<Record<string, unknown>> | null | undefined
+}
 
 /** Bytes that the body of a request may have to be read here; it must say how many it has. */
 const MAX_BODY = 64 * 1024
@@ -51,12 +57,27 @@ export function paramsOfUrl(url: string): Params | undefined {
   if (search.has('extensions')) return undefined
   try {
     const params = {
-      query: search.get('query') ?? undefined,
-      operationName: search.get('operationName') ?? undefined,
+      query: search.get('query') || undefined,
+      operationName: search.get('operationName') || undefined, // as the framework reads it: nothing said
       variables: variables ? JSON.parse(variables) : undefined,
     }
     return isParams(params) ? params : undefined
   } catch {
     return undefined // the framework says what is wrong with it
   }
+}
+
+/** Whether the parameters are those of one plain operation: nothing that another plugin has to complete first. */
+export function isParams(params: unknown): params is Params {
+  if (typeof params !== 'object' || params === null || Array.isArray(params)) return false
+  const { query, operationName, variables, extensions, ...others } = params as Record<string, unknown>
+  return (
+    typeof query === 'string' &&
+    (operationName === undefined || operationName === null || typeof operationName === 'string') &&
+    (variables === undefined || variables === null || (typeof variables === 'object' && !Array.isArray(variables))) &&
+    (extensions === undefined ||
+      extensions === null ||
+      (typeof extensions === 'object' && !Array.isArray(extensions) && !Object.hasOwn(extensions, 'persistedQuery'))) &&
+    Object.keys(others).length === 0
+  )
 }

@@ -12,7 +12,7 @@ export interface HttpOptions {
   /**
    * Seconds that HTTP caches may serve a response without asking again, at most, and never longer than it is stored; also
    * one of which no policy says how long it is fresh. They can't be told to forget: an invalidation does not reach them.
-   * Default: what the schema's or the options' policy says, and nothing without one.
+   * Default: what `@cacheControl` or `setCacheHint` says, and nothing without one; ttls of the options are of this cache alone.
    */
   readonly maxAge?: number | undefined
   /** Seconds after those, in which they may serve it while they ask again (RFC 5861 §3). Default: none. */
@@ -58,15 +58,19 @@ const OPTIONS: ReadonlySet<string> = new Set(['maxAge', 'staleWhileRevalidate', 
 
 /** @throws TypeError or RangeError for bad options */
 export function responseHeaders(options: HttpOptions, now: () => number): ResponseHeaders {
-  if (typeof options !== 'object' || options === null) throw new TypeError('http must be an object of options')
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new TypeError(`http must be an object of options, got ${show(options)}`)
+  }
   known('http', options, OPTIONS)
   const { maxAge, staleWhileRevalidate, vary, honorRequest = false } = options
   checkSeconds('maxAge', maxAge)
   checkSeconds('staleWhileRevalidate', staleWhileRevalidate)
   if (vary !== undefined && !isListOfNames(vary)) {
-    throw new TypeError('http.vary must be a list of header names')
+    throw new TypeError(`http.vary must be a list of header names, got ${show(vary)}`)
   }
-  if (typeof honorRequest !== 'boolean') throw new TypeError('http.honorRequest must be a boolean')
+  if (typeof honorRequest !== 'boolean') {
+    throw new TypeError(`http.honorRequest must be true or false, got ${show(honorRequest)}`)
+  }
 
   const variesBy = (names: readonly string[]) => ({ names, text: varyOf(null, names) })
   const ofAll = variesBy(['Accept', ...(vary ?? [])])

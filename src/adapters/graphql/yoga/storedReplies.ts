@@ -51,9 +51,9 @@ export function storedReplies(headers: Pick<ResponseHeaders, 'fields' | 'write'>
         return reply.notModified ? new fetchAPI.Response(null, { status: 304, headers: reply.written }) : response
       }
       // With a cookie or a coding in it, or other fields, something else is to be said.
-      for (const [name, value] of Object.entries(reply.written)) {
-        if (response.headers.get(name) === value) response.headers.delete(name)
-      }
+      for (const [name, value] of Object.entries(reply.written)) takeBack(response.headers, name, value)
+      // What another response has in it nobody knows; but of the same bytes in a coding.
+      if (reply.response !== response && !response.headers.has('content-encoding')) known.written = response
       return headers.write(request, response, known, fetchAPI)
     },
   }
@@ -72,4 +72,14 @@ function isUntouched({ response, init, content, written }: Reply): boolean {
   if (headersInit !== init || _map !== undefined || (_setCookies?.length ?? 0) > 0) return false
   for (const name in init) if (init[name] !== (written[name] ?? content[name])) return false
   return true
+}
+
+/** The field without what was written into it; what others have added to it stays. */
+function takeBack(headers: Headers, name: string, written: string): void {
+  const value = headers.get(name)
+  if (value === null || !value.startsWith(written)) return
+  const rest = /^\s*,\s*(.+)$/s.exec(value.slice(written.length))?.[1]
+  if (value !== written && rest === undefined) return
+  headers.delete(name)
+  if (rest !== undefined) headers.set(name, rest)
 }

@@ -1,8 +1,10 @@
 import type { GraphQLSchema } from 'graphql'
-import { type RuleOptions, rulesOf } from './rules.ts'
+import { type RuleOptions, rulesOf } from '../documents/rules.ts'
 
 /** Hooks of a plugin. */
 export interface SchemaCheck {
+  /** Whether the server is being made. */
+  readonly making: boolean
   onPluginInit(): void
   /** @throws TypeError or RangeError, while the server is made, for a bad `@cacheControl`, and for options about what is not there */
   onSchemaChange(payload: { schema: unknown }): void
@@ -15,6 +17,9 @@ export interface SchemaCheck {
 export function schemaCheck(options: RuleOptions): SchemaCheck {
   let making = false
   return {
+    get making() {
+      return making
+    },
     onPluginInit() {
       making = true
       queueMicrotask(() => {
@@ -23,6 +28,7 @@ export function schemaCheck(options: RuleOptions): SchemaCheck {
     },
     onSchemaChange({ schema }) {
       const [problem] = making ? rulesOf(schema as GraphQLSchema, options).problems : []
+      if (problem?.type === 'option') throw new TypeError(`${problem.option}: ${problem.error.message}`)
       if (problem !== undefined) throw problem.error
     },
   }

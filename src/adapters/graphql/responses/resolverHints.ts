@@ -1,0 +1,136 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { GraphQLResolveInfo, OperationDefinitionNode } from 'graphql'
+import { show } from '../../../core/checks.ts'
+import { type CacheHint, checkHint } from '../documents/cacheControl.ts'
+
+/** What a resolver may say of its field. */
+export type FieldHint = Pick<CacheHint, 'maxAge' | 'scope'>
+
+/** What resolvers said in the course of one execution. */
+export interface Hints {
+  /** Whether anything was said. */
+  readonly any: boolean
+  /** Whether anything is only for the session that asked. */
+  readonly private: boolean
+  /** Of the field at the path: response keys and indexes, each after a dot. */
+  at(path: string): FieldHint | undefined
+  /**
+   * Of all else: of fields that nobody has asked `at` for, and of other operations that were executed in the course of this
+   * one, such as those of a gateway's parts. Where in the response they are is not known.
+   */
+  readonly others: readonly FieldHint[]
+}
+
+type Info = Pick<GraphQLResolveInfo, 'path' | 'operation'>
+
+/** Of which response an execution is. */
+export interface Subject {
+  readonly cache: object
+  readonly id: string
+}
+
+/** Where those of one execution are kept. */
+interface Notes extends Hints {
+  readonly subject: Subject
+  /** Of the execution in whose course this one was begun. */
+  readonly outer: Notes | undefined
+  add(info: Info, hint: FieldHint): void
+}
+
+/** By a registered symbol: resolvers and plugin may have the ESM and the CommonJS build. */
+const RUNNING = Symbol.for('atomcache.hints.1')
+
+interface Running {
+  /** Those of the execution in whose course something is called. */
+  readonly notes: AsyncLocalStorage<Notes>
+  executions: number
+}
+
+function running(): Running {
+  const shared = globalThis as { [RUNNING]?: Running }
+  shared[RUNNING] ??= { notes: new AsyncLocalStorage(), executions: 0 }
+  return shared[RUNNING]
+}
+
+/** Runs the operation for a response; `hints` are there when it has ended. */
+export async function withHints<T>(
+  operation: OperationDefinitionNode,
+  subject: Subject,
+  run: (hints: Hints) => Promise<T>,
+): Promise<T> {
+  const shared = running()
+  const notes = createNotes(operation, subject, shared.notes.getStore())
+  shared.executions++
+  try {
+    return await shared.notes.run(notes, run, notes)
+  } finally {
+    shared.executions--
+    // Before Node 24 it slows every promise of the process down, for as long as it is on: hits need none of it.
+    if (shared.executions === 0) shared.notes.disable()
+  }
+}
+
+/** Whether this is called in the course of the execution for that very response: who waited for it would wait for itself. */
+export function isWithin({ cache, id }: Subject): boolean {
+  let notes = running().notes.getStore()
+  while (notes !== undefined) {
+    if (notes.subject.id === id && notes.subject.cache === cache) return true
+    notes = notes.outer
+  }
+  return false
+}
+
+function createNotes(operation: OperationDefinitionNode, subject: Subject, outer: Notes | undefined): Notes {
+  const own = new Map<string, FieldHint>()
+  const foreign: FieldHint[] = []
+  const met = new Set<string>()
+  return {
+    subject,
+    outer,
+    get any() {
+      return own.size + foreign.length > 0
+    },
+    get private() {
+      return [...own.values(), ...foreign].some(({ scope }) => scope === 'PRIVATE')
+    },
+    at(path) {
+      met.add(path)
+      return own.get(path)
+    },
+    get others() {
+      return [...foreign, ...[...own].filter(([path]) => !met.has(path)).map(([, hint]) => hint)]
+    },
+    add(info, hint) {
+      // Another operation has other fields at the same paths: what it says of them must not take the place of what is said here.
+      if (info.operation !== operation) {
+        foreign.push(hint)
+        return
+      }
+      const path = pathOf(info.path)
+      own.set(path, { ...own.get(path), ...hint })
+    },
+  }
+}
+
+/**
+ * Says in a resolver how long, or for whom, this field's value may be cached: in place of what the schema says of the field.
+ * `maxAge` in seconds. To be called by the resolver, also after its awaits; not in callbacks of what is shared by many
+ * requests, such as a connection, where it is not known of which request it speaks. Of what is not cached it says nothing to
+ * anybody.
+ *
+ * @throws TypeError or RangeError for what is no hint
+ */
+export function setCacheHint(info: Info, hint: FieldHint): void {
+  if (typeof info?.path !== 'object' || info.path === null) {
+    throw new TypeError(`setCacheHint takes the info of the resolver, and a hint; got ${show(info)} for the info`)
+  }
+  if (typeof hint !== 'object' || hint === null || Array.isArray(hint)) {
+    throw new TypeError(`setCacheHint takes a hint: { maxAge, scope }, got ${show(hint)}`)
+  }
+  checkHint(hint, 'setCacheHint', ['maxAge', 'scope'])
+  running().notes.getStore()?.add(info, hint)
+}
+
+function pathOf({ prev, key }: GraphQLResolveInfo['path']): string {
+  return prev === undefined ? `.${key}` : `${pathOf(prev)}.${key}`
+}
