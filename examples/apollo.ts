@@ -2,6 +2,7 @@
 //   curl localhost:4000 -H 'content-type: application/json' -d '{"query":"{ product(id: 42) { name } }"}'
 import type { IncomingMessage } from 'node:http'
 import { ApolloServer } from '@apollo/server'
+import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled'
 import { startStandaloneServer } from '@apollo/server/standalone'
 import { createCache } from 'atomcache'
 import { cachedExecute } from 'atomcache/graphql'
@@ -10,7 +11,6 @@ import { buildSchema, execute } from 'graphql'
 
 const { PORT = '4000', REDIS_URL } = process.env
 const cache = createCache({ namespace: 'apollo', store: REDIS_URL === undefined ? undefined : redisStore(REDIS_URL) })
-
 const schema = buildSchema(`
   type Query { product(id: ID!): Product, me: String } type Product { id: ID!, name: String! }
   type Mutation { rename(id: ID!, name: String!): Product }
@@ -21,10 +21,10 @@ const rootValue = {
   me: (_args: object, { user }: { user: string | null }) => user,
 }
 const run = cachedExecute<{ user: string | null }>({ cache, ttl: 60_000, session: ({ user }) => user })
-
 const server = new ApolloServer<{ user: string | null }>({
+  plugins: [ApolloServerPluginCacheControlDisabled()], // it knows only of what ran for this request
   gateway: {
-    onSchemaLoadOrUpdate(update) {
+    onSchemaLoadOrUpdate: (update) => {
       update({ apiSchema: schema, coreSupergraphSdl: '' })
       return () => {}
     },

@@ -10,10 +10,7 @@ import * as graphql from 'graphql'
 
 const { PORT = '4000', REDIS_URL } = process.env
 
-const cache = createCache({
-  namespace: 'envelop',
-  store: REDIS_URL === undefined ? undefined : redisStore(REDIS_URL),
-})
+const cache = createCache({ namespace: 'envelop', store: REDIS_URL === undefined ? undefined : redisStore(REDIS_URL) })
 
 const schema = graphql.buildSchema('type Query { product(id: ID!): String }')
 const rootValue = {
@@ -27,10 +24,12 @@ const getEnveloped = envelop({
 })
 
 const server = createServer(async (request, response) => {
-  const { parse, contextFactory, execute } = getEnveloped({ request })
+  const { parse, validate, contextFactory, execute } = getEnveloped({ request })
   try {
     const { query, variables: variableValues } = (await json(request)) as { query: string; variables?: object }
     const document = parse(query)
+    const [problem] = validate(schema, document)
+    if (problem !== undefined) throw problem
     const result = await execute({ schema, rootValue, document, variableValues, contextValue: await contextFactory() })
     response.setHeader('content-type', 'application/json').end(JSON.stringify(result))
   } catch (error) {

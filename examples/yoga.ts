@@ -8,10 +8,7 @@ import { createSchema, createYoga } from 'graphql-yoga'
 
 const { PORT = '4000', REDIS_URL } = process.env
 
-const cache = createCache({
-  namespace: 'yoga',
-  store: REDIS_URL === undefined ? undefined : redisStore(REDIS_URL),
-})
+const cache = createCache({ namespace: 'yoga', store: REDIS_URL === undefined ? undefined : redisStore(REDIS_URL) })
 
 const yoga = createYoga({
   schema: createSchema({
@@ -28,7 +25,14 @@ const yoga = createYoga({
   }),
   // Whatever says who asks: here a header, as a stand-in for real authentication.
   context: ({ request }) => ({ user: request.headers.get('x-user') }),
-  plugins: [useAtomCache<{ user: string | null }>({ cache, ttl: 60_000, session: (_request, { user }) => user })],
+  plugins: [
+    useAtomCache<{ user: string | null }>({
+      cache,
+      ttl: 60_000,
+      session: (_request, { user }) => user,
+      http: { vary: ['x-user'] }, // what tells sessions apart, for HTTP caches
+    }),
+  ],
 })
 
 const server = createServer(yoga)

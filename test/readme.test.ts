@@ -11,7 +11,11 @@ describe('the README', () => {
     expect(readme).toContain(`\`\`\`ts\n${text(`examples/${name}.ts`).trimEnd()}\n\`\`\``)
   })
 
-  test.each(['README.md', 'docs/protocol.md'])('%s links to files that are there', (name) => {
+  test.each(['apollo', 'mercurius'])('of GraphQL shows examples/%s.ts as it is', (name) => {
+    expect(text('docs/graphql.md')).toContain(`\`\`\`ts\n${text(`examples/${name}.ts`).trimEnd()}\n\`\`\``)
+  })
+
+  test.each(['README.md', 'docs/protocol.md', 'docs/graphql.md'])('%s links to files that are there', (name) => {
     const links = [...text(name).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) => link as string)
     const base = file(name)
     expect(links.filter((link) => !existsSync(new URL(link, base)))).toEqual([])
