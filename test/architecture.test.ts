@@ -14,7 +14,10 @@ const ROOMS: Record<string, { rooms: readonly string[]; packages: readonly strin
     rooms: ['core', 'adapters/http', 'adapters/graphql'],
     packages: ['graphql', 'graphql-yoga', '@envelop/core', 'lru-cache'],
   },
-  'adapters/trpc': { rooms: ['core', 'adapters/trpc'], packages: ['@trpc/server', '@trpc/server/rpc'] },
+  'adapters/trpc': {
+    rooms: ['core', 'adapters/http', 'adapters/trpc'],
+    packages: ['@trpc/server', '@trpc/server/rpc'],
+  },
   'index.ts': { rooms: ['core', 'stores/memory'], packages: [] },
 }
 

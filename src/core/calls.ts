@@ -71,7 +71,7 @@ export function createCalls(instance: Instance): Calls {
     signal?.throwIfAborted()
     if (look !== undefined && look.found !== 'fault' && look.found.type === 'value') {
       events.emit({ type: 'hit', key: id })
-      order.onHit?.()
+      order.onHit?.(look.found.entry)
       return { type: 'hit', value: look.found.value }
     }
     // A loader that runs without a flight in the store is as good as one with: not a second one beside it.

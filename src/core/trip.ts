@@ -1,3 +1,4 @@
+import type { Entry } from './entry.ts'
 import { type AloneReason, loadChannel, type TraceMessage } from './events.ts'
 import { fitOf } from './fit.ts'
 import type { Flight, Result } from './flight.ts'
@@ -28,7 +29,7 @@ export interface Order {
   readonly tags?: TagsOption | undefined
   readonly forced: boolean
   /** Called where the value was stored when it was asked for. */
-  readonly onHit?: (() => void) | undefined
+  readonly onHit?: ((entry: Pick<Entry, 'createdAt' | 'ttl'>) => void) | undefined
   /** Called before the answer where the value was sent to be stored; whether it is, the reply says later. */
   readonly onStore?: (() => void) | undefined
 }

@@ -1,1 +1,6 @@
-export { type CachedOptions, cached, type ScopeRequest } from './middleware.ts'
+export { type CachedByMetaOptions, type CacheMeta, cached, cachedByMeta } from './cached.ts'
+export { type CacheHeadersOptions, cacheHeaders, type MetaRequest } from './cacheHeaders.ts'
+export { type InvalidatesOptions, invalidates } from './invalidates.ts'
+export type { AnsweredCall, CachedOptions, Call, ProcedureCacheOptions } from './options.ts'
+export { assertCacheOrder, type CacheOrderOptions } from './order.ts'
+export { type CacheContext, cacheContext } from './outcomes.ts'

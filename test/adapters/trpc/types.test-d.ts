@@ -3,7 +3,7 @@ import { createTRPCClient, httpLink } from '@trpc/client'
 import { type inferRouterInputs, type inferRouterOutputs, initTRPC, TRPCError } from '@trpc/server'
 import { expectTypeOf } from 'vitest'
 import { z } from 'zod'
-import { cached, type ScopeRequest } from '../../../src/adapters/trpc/index.ts'
+import { type Call, cached } from '../../../src/adapters/trpc/index.ts'
 import { createCache } from '../../../src/index.ts'
 
 interface Context {
@@ -120,7 +120,7 @@ expectTypeOf(client.with.query).toEqualTypeOf<typeof client.without.query>()
 expectTypeOf(client.before.query).toEqualTypeOf<typeof client.without.query>()
 
 // A scope written elsewhere, for any procedure whose context has a user.
-const byUser = ({ ctx }: ScopeRequest<{ user: { id: string } }, unknown>) => ctx.user.id
+const byUser = ({ ctx }: Call<{ user: { id: string } }, unknown>) => ctx.user.id
 signedIn.use(cached({ cache, scope: byUser }))
 signedIn.input(Order).use(cached({ cache, scope: byUser }))
 // @ts-expect-error its context may have none

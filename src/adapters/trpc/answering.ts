@@ -1,0 +1,127 @@
+import { TRPCError } from '@trpc/server'
+import { isShareable, LoaderError, messageOf } from '../../core/errors.ts'
+import type { Internals } from '../../core/internals.ts'
+import { scopeOf } from '../../core/scope.ts'
+import type { CacheOutcome } from '../http/cacheStatus.ts'
+import { revive } from './errors.ts'
+import type { Call, Settings } from './options.ts'
+import { note } from './outcomes.ts'
+
+/** What a middleware is called with. */
+export interface MiddlewareCall extends Call {
+  readonly type: 'query' | 'mutation' | 'subscription'
+  readonly meta: unknown
+  readonly signal: AbortSignal | undefined
+  getRawInput(): Promise<unknown>
+  next(): Promise<MiddlewareResult>
+}
+
+export type MiddlewareResult =
+  | { readonly ok: true; readonly data: unknown }
+  | { readonly ok: false; readonly error: TRPCError }
+
+/** Answers a query from the cache, or by what stands behind the middleware. */
+export type AnswerCall = (call: MiddlewareCall, settings: Settings) => Promise<MiddlewareResult>
+
+export function answering(internals: Internals): AnswerCall {
+  /** Calls that are led, by what is theirs alone: a second middleware in the chain must not wait for the first. */
+  const led = new WeakMap<MiddlewareCall['getRawInput'], string>()
+
+  async function bypassed(call: MiddlewareCall, detail: string): Promise<MiddlewareResult> {
+    const result = await call.next()
+    const outcome: CacheOutcome = { type: 'forwarded', why: 'bypass', detail }
+    note(call.ctx, { outcome, public: false, left: undefined, age: 0 })
+    return result
+  }
+
+  async function idOf(
+    call: MiddlewareCall,
+    { key, vary }: Settings,
+    whose: string | null,
+  ): Promise<string | undefined> {
+    const what = `tRPC query ${call.path}`
+    try {
+      const asked =
+        key !== undefined ? await key(call) : call.input === undefined ? await call.getRawInput() : call.input
+      const varied = vary === undefined ? [] : [await vary(call)]
+      return internals.idOf(what, ['trpc', call.path], [asked, whose, ...varied])
+    } catch (error) {
+      internals.events.emit({ type: 'bypass', what, reason: `its key can't be made: ${messageOf(error)}` })
+      return undefined
+    }
+  }
+
+  function isEnabled(call: MiddlewareCall, settings: Settings): boolean {
+    try {
+      return settings.enabled(call)
+    } catch (error) {
+      internals.events.emit({
+        type: 'bypass',
+        what: `tRPC query ${call.path}`,
+        reason: `enabled failed: ${messageOf(error)}`,
+      })
+      return false
+    }
+  }
+
+  return async (call, settings) => {
+    const { ctx, next, path, getRawInput, signal } = call
+    if (!isEnabled(call, settings)) return bypassed(call, 'disabled')
+    const { scope } = settings
+    const whose = scopeOf(internals, `tRPC query ${path}`, 'scope', () =>
+      typeof scope === 'function' ? scope(call) : scope,
+    )
+    if (whose === undefined) return bypassed(call, 'no scope')
+    const id = await idOf(call, settings, whose)
+    if (id === undefined) return bypassed(call, 'no key')
+    if (led.get(getRawInput) === id) return bypassed(call, 'nested')
+
+    /** What `next()` gave, if this call ran it: its own callers get just that. */
+    let own: MiddlewareResult | undefined
+    let hit: { readonly left: number; readonly age: number } | undefined
+    let stored = false
+    const order = {
+      id,
+      key: ['trpc', path],
+      policy: settings.policy(call),
+      tags: settings.tags(call),
+      forced: false,
+      onHit({ createdAt, ttl }: { readonly createdAt: number; readonly ttl: number }) {
+        const age = Math.max(0, internals.now() - createdAt)
+        hit = { left: ttl - age, age }
+      },
+      onStore() {
+        stored = true
+      },
+    }
+    const load = async () => {
+      led.set(getRawInput, id)
+      own = await next()
+      if (!own.ok) throw own.error
+      return own.data
+    }
+    try {
+      const data = await internals.ask(order, load, signal)
+      note(ctx, outcomeOf())
+      return own ?? { ok: true, data }
+    } catch (error) {
+      if (own !== undefined && !own.ok) return own
+      // Of another caller here: it may speak of that one's rights.
+      if (own === undefined && error instanceof TRPCError && !isShareable(error)) return next()
+      throw error instanceof LoaderError ? revive(error) : error
+    }
+
+    function outcomeOf() {
+      const isPublic = whose === null
+      if (hit !== undefined) {
+        const { left, age } = hit
+        return { outcome: { type: 'hit', ttl: left }, public: isPublic, left, age } as const
+      }
+      // Of what another call has computed only this is known: it was not older than the flight.
+      const { ttl } = order.policy
+      const left = (stored || own === undefined) && typeof ttl === 'number' ? ttl : undefined
+      const kept = { stored, collapsed: own === undefined, ttl: left }
+      return { outcome: { type: 'forwarded', why: 'miss', ...kept }, public: isPublic, left, age: 0 } as const
+    }
+  }
+}

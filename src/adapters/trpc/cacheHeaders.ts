@@ -1,0 +1,79 @@
+import { known, show } from '../../core/checks.ts'
+import { appendCacheStatus } from '../http/cacheStatus.ts'
+import { cacheControlOf, type ResponsePolicy, strictest } from '../http/responsePolicy.ts'
+import { type CallOutcome, outcomesOf } from './outcomes.ts'
+
+export interface CacheHeadersOptions {
+  /**
+   * Seconds that HTTP caches may serve an answer without asking again, at most, and never longer than it is stored. They can't
+   * be told to forget: an invalidation does not reach them. Default: 0, they ask each time.
+   */
+  readonly maxAge?: number | undefined
+  /** Seconds after those, in which they may serve it while they ask again (RFC 5861 §3). Default: none. */
+  readonly staleWhileRevalidate?: number | undefined
+  /** Names of request headers that scopes are made of. Default: `['Authorization', 'Cookie']` for what has a `max-age`. */
+  readonly vary?: readonly string[] | undefined
+}
+
+/** The part of what `responseMeta` is called with that counts. */
+export interface MetaRequest {
+  readonly ctx?: unknown
+  readonly info?: { readonly calls: readonly unknown[] } | undefined
+  readonly type: string
+  readonly errors: readonly unknown[]
+  /** The headers leave before the answers are there: nothing is known of them. */
+  readonly eagerGeneration: boolean
+}
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof CacheHeadersOptions>(['maxAge', 'staleWhileRevalidate', 'vary'])
+
+/**
+ * A `responseMeta` that says how the calls were answered (`Cache-Status`), for how long HTTP caches may keep that
+ * (`Cache-Control`), and how old it is (`Age`): for a batch the strictest of all. Where a call failed, or was answered without
+ * the cache, nobody may keep anything. It needs `cacheContext()` in the context; of streams, mutations and what the cache has
+ * nothing to do with it says nothing.
+ *
+ * @throws TypeError or RangeError for bad options
+ */
+export function cacheHeaders(options: CacheHeadersOptions = {}): (request: MetaRequest) => { headers?: Headers } {
+  known('cacheHeaders', options, OPTIONS)
+  const { maxAge = 0, staleWhileRevalidate, vary = ['Authorization', 'Cookie'] } = options
+  for (const [name, given] of Object.entries({ maxAge, staleWhileRevalidate })) {
+    if (given === undefined || (typeof given === 'number' && given >= 0)) continue
+    throw new RangeError(`${name} must be at least 0 (s), got ${show(given)}`)
+  }
+  if (!Array.isArray(vary) || !vary.every((name) => typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name))) {
+    throw new TypeError(`vary must be a list of header names, got ${show(vary)}`)
+  }
+
+  function policyOf({ outcome, public: isPublic, left = 0 }: CallOutcome): ResponsePolicy {
+    if (outcome.type === 'forwarded' && outcome.why === 'bypass')
+      return { shared: false, maxAge: undefined, store: false }
+    const allowed = Math.min(left / 1000, maxAge)
+    return { shared: isPublic && allowed >= 1, maxAge: allowed, staleWhileRevalidate, store: true }
+  }
+
+  return ({ ctx, info, type, errors, eagerGeneration }) => {
+    const outcomes = outcomesOf(ctx) ?? []
+    if (eagerGeneration || type !== 'query' || outcomes.length === 0) return {}
+    const complete = errors.length === 0 && outcomes.length === info?.calls.length
+    const policy = strictest(complete ? outcomes.map(policyOf) : [])
+    const age = Math.floor(Math.max(...outcomes.map((one) => one.age)) / 1000)
+    const headers = new Headers({
+      'cache-control': cacheControlOf({ ...policy, maxAge: policy.maxAge && policy.maxAge + age }),
+      'cache-status': appendCacheStatus(null, worst(outcomes)),
+    })
+    if (outcomes.some(({ outcome }) => outcome.type === 'hit')) headers.set('age', String(age))
+    if (policy.maxAge !== undefined && policy.maxAge >= 1 && vary.length > 0) headers.set('vary', vary.join(', '))
+    return { headers }
+  }
+}
+
+/** What is said of several calls: that of the one for which most was done. */
+function worst(outcomes: readonly CallOutcome[]): CallOutcome['outcome'] {
+  const [first, ...others] = outcomes.map(({ outcome }) => outcome).filter(({ type }) => type !== 'hit')
+  if (first !== undefined) return [first, ...others].find((one) => 'why' in one && one.why === 'bypass') ?? first
+  return outcomes
+    .map(({ outcome }) => outcome)
+    .reduce((a, b) => ('ttl' in a && 'ttl' in b && (a.ttl ?? 0) <= (b.ttl ?? 0) ? a : b))
+}

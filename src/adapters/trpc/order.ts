@@ -1,0 +1,80 @@
+import type { AnyRouter } from '@trpc/server'
+import { known, show } from '../../core/checks.ts'
+import { messageOf } from '../../core/errors.ts'
+import { markOf } from './marks.ts'
+
+export interface CacheOrderOptions {
+  /**
+   * Middlewares that neither refuse nor change the context, such as one that measures: they may stand behind a cache.
+   * Default: none.
+   */
+  readonly harmless?: readonly object[] | undefined
+  /** Paths of lazy routers that are checked elsewhere, when they are loaded. Default: none. */
+  readonly lazy?: readonly string[] | undefined
+}
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof CacheOrderOptions>(['harmless', 'lazy'])
+
+/** What of a procedure says in which order it is run. */
+interface Chain {
+  readonly middlewares: readonly (((...args: never) => unknown) & { readonly _type?: string })[]
+  readonly meta: unknown
+}
+
+/**
+ * Sees to it that in no procedure of the router a middleware stands behind the cache that may refuse or change the context: a
+ * hit is answered without it. To be called at start.
+ *
+ * @throws Error that names each such procedure, each bad `meta.cache`, and each lazy router, whose procedures are not there yet
+ */
+export function assertCacheOrder(router: AnyRouter, options: CacheOrderOptions = {}): void {
+  known('assertCacheOrder', options, OPTIONS)
+  const { harmless = [], lazy = [] } = options
+  if (!Array.isArray(harmless)) throw new TypeError(`harmless must be a list of middlewares, got ${show(harmless)}`)
+  if (!Array.isArray(lazy)) throw new TypeError(`lazy must be a list of paths, got ${show(lazy)}`)
+  const ignored = new Set(harmless.flatMap(middlewaresOf))
+  const { procedures, lazy: unseen } = router._def as unknown as {
+    procedures: Record<string, { _def: Chain }>
+    lazy: Record<string, unknown>
+  }
+  const problems: string[] = []
+  for (const [path, { _def }] of Object.entries(procedures)) {
+    const problem = problemOf(_def, ignored)
+    if (problem !== undefined) problems.push(`${path}: ${problem}`)
+  }
+  for (const path of Object.keys(unseen)) {
+    if (!lazy.includes(path)) problems.push(`${path}: a lazy router, whose procedures are not there yet`)
+  }
+  if (problems.length > 0) throw new Error(`assertCacheOrder:\n${problems.map((problem) => `- ${problem}`).join('\n')}`)
+}
+
+/** `t.middleware()` gives what has a list of them. */
+function middlewaresOf(given: object): readonly object[] {
+  const { _middlewares: list } = given as { _middlewares?: readonly object[] }
+  return list ?? [given]
+}
+
+function problemOf({ middlewares, meta }: Chain, ignored: ReadonlySet<object>): string | undefined {
+  const chain = middlewares.slice(0, -1) // the last one is the resolver
+  let at: number
+  try {
+    at = chain.findIndex((middleware) => isCache(middleware, meta))
+  } catch (error) {
+    return messageOf(error)
+  }
+  if (at < 0) return undefined
+  const behind = chain.slice(at + 1).filter((middleware) => !isHarmless(middleware) && !ignored.has(middleware))
+  if (behind.length === 0) return undefined
+  const names = behind.map(({ name }) => (name === '' ? 'a middleware without a name' : name)).join(', ')
+  return `behind its cache stands ${names}: a hit is answered without it, so put the cache behind it`
+}
+
+function isCache(middleware: object, meta: unknown): boolean {
+  const mark = markOf(middleware)
+  return mark?.type === 'cached' || (mark?.type === 'byMeta' && mark.publicOf(meta) !== undefined)
+}
+
+/** Ours, and tRPC's own: parsers of inputs refuse by the input alone, which is in the key, and those of outputs see what is kept. */
+function isHarmless(middleware: Chain['middlewares'][number]): boolean {
+  return markOf(middleware) !== undefined || ['input', 'output', 'errors'].includes(middleware._type ?? '')
+}
