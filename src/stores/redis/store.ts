@@ -2,6 +2,7 @@ import type { Bytes } from '../../core/codec.ts'
 import { StoreError } from '../../core/errors.ts'
 import { inParts } from '../../core/parts.ts'
 import type { ClaimReply, Ended, Ending, Link, Seen, Session, Store } from '../../core/store.ts'
+import { batched } from './batch.ts'
 import { createClock } from './clock.ts'
 import { expiryOf, wholeMs } from './durations.ts'
 import { watchEviction } from './eviction.ts'
@@ -73,6 +74,9 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
   /** Of the scripts that read the clock of tags too, where it is on the same server; else it is read beside them. */
   const clockKeys: [clock?: string] = clustered ? [] : [names.clock]
   const readTagClock = tagClock(wiring, scripts, names)
+  const get = (key: string) => send(() => client.getBuffer(key))
+  // The keys of a cluster are on many nodes.
+  const read = clustered ? get : batched(get, (keys) => send(() => client.mgetBuffer([...keys])))
   const inlineLimit = clustered ? CLUSTER_INLINE_LIMIT : INLINE_LIMIT
 
   async function readClock(): Promise<void> {
@@ -139,9 +143,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
 
     now: clock.now,
 
-    async read(id) {
-      return (await send(() => client.getBuffer(names.entry(id)))) ?? undefined
-    },
+    read: async (id) => (await read(names.entry(id))) ?? undefined,
 
     async readMany(ids) {
       const parts = inParts(ids.map(names.entry), clustered ? 1 : ids.length)
