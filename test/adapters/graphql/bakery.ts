@@ -57,7 +57,7 @@ const typed = { __typename: 'Typed', name: 'typed', low: 'low', bare, inner: bar
 const own = { __typename: 'Own', name: 'own', pin: '1' }
 const known: Record<string, object> = { Bare: bare, Typed: typed, Own: own, Vault: { __typename: 'Vault', pin: '2' } }
 
-type Info = Pick<GraphQLResolveInfo, 'path' | 'operation'>
+type Info = Pick<GraphQLResolveInfo, 'path' | 'operation' | 'schema'>
 
 /** Hints by the arguments of the field: both at once, or one after the other. */
 function hints<V>(value: V) {

@@ -239,6 +239,7 @@ function badSchema(said: string): GraphQLSchema {
 const info = {
   path: { prev: undefined, key: 'a', typename: 'Query' },
   operation: getOperationAST(parse('{ a }')) as OperationDefinitionNode,
+  schema: buildSchema('type Query { a: String }'),
 }
 
 test.each([

@@ -14,7 +14,7 @@ import { createCallbacks } from './callbacks.ts'
 import { type ResponseCacheMetadata, withMetadata } from './metadata.ts'
 import { createMutations } from './mutations.ts'
 import { type Execution, type ResponseCacheOptions, responseCacheSettings } from './options.ts'
-import { isWithin } from './resolverHints.ts'
+import { isWithin, tellOuter } from './resolverHints.ts'
 import { createRun, UNSHARED, type Why } from './run.ts'
 import { createJudge } from './verdict.ts'
 
@@ -96,6 +96,7 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
     const { args, execute } = question
     const run = createRun({
       plan,
+      schema: args.schema,
       subject: { cache: options.cache, id },
       scope,
       why,
@@ -124,6 +125,8 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
     const response = shared as StoredResponse
     const left = response.createdAt + response.ttl - internals.now()
     const stored = response.ttl > 0
+    // Its resolvers, which say so, were not run in the course of what this is part of.
+    tellOuter({ maxAge: response.said ? left / 1000 : undefined, scope: response.private ? 'PRIVATE' : undefined })
     const result = withSaid(
       servedResult(response),
       hit ? { hit } : stored ? { hit, didCache: stored, ttl: response.ttl } : { hit, didCache: stored },

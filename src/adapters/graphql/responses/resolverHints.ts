@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { GraphQLResolveInfo, OperationDefinitionNode } from 'graphql'
+import type { GraphQLResolveInfo } from 'graphql'
 import { show } from '../../../core/checks.ts'
 import { type CacheHint, checkHint } from '../documents/cacheControl.ts'
 
@@ -21,7 +21,10 @@ export interface Hints {
   readonly others: readonly FieldHint[]
 }
 
-type Info = Pick<GraphQLResolveInfo, 'path' | 'operation'>
+type Info = Pick<GraphQLResolveInfo, 'path' | 'operation' | 'schema'>
+
+/** What is executed: the same operation for another schema is another one's. */
+type Executed = Pick<GraphQLResolveInfo, 'operation' | 'schema'>
 
 /** Of which response an execution is. */
 export interface Subject {
@@ -35,6 +38,8 @@ interface Notes extends Hints {
   /** Of the execution in whose course this one was begun. */
   readonly outer: Notes | undefined
   add(info: Info, hint: FieldHint): void
+  /** Of what has no place in the response that is known; it is in the outer ones too. */
+  addForeign(hint: FieldHint): void
 }
 
 /** By a registered symbol: resolvers and plugin may have the ESM and the CommonJS build. */
@@ -54,12 +59,12 @@ function running(): Running {
 
 /** Runs the operation for a response; `hints` are there when it has ended. */
 export async function withHints<T>(
-  operation: OperationDefinitionNode,
+  executed: Executed,
   subject: Subject,
   run: (hints: Hints) => Promise<T>,
 ): Promise<T> {
   const shared = running()
-  const notes = createNotes(operation, subject, shared.notes.getStore())
+  const notes = createNotes(executed, subject, shared.notes.getStore())
   shared.executions++
   try {
     return await shared.notes.run(notes, run, notes)
@@ -80,7 +85,12 @@ export function isWithin({ cache, id }: Subject): boolean {
   return false
 }
 
-function createNotes(operation: OperationDefinitionNode, subject: Subject, outer: Notes | undefined): Notes {
+/** Says it of all that is executed where this is called: of an answer from the cache, which is part of that. */
+export function tellOuter(hint: FieldHint): void {
+  running().notes.getStore()?.addForeign(hint)
+}
+
+function createNotes({ operation, schema }: Executed, subject: Subject, outer: Notes | undefined): Notes {
   const own = new Map<string, FieldHint>()
   const foreign: FieldHint[] = []
   const met = new Set<string>()
@@ -102,12 +112,17 @@ function createNotes(operation: OperationDefinitionNode, subject: Subject, outer
     },
     add(info, hint) {
       // Another operation has other fields at the same paths: what it says of them must not take the place of what is said here.
-      if (info.operation !== operation) {
-        foreign.push(hint)
+      if (info.operation !== operation || info.schema !== schema) {
+        this.addForeign(hint)
         return
       }
       const path = pathOf(info.path)
       own.set(path, { ...own.get(path), ...hint })
+      outer?.addForeign(hint)
+    },
+    addForeign(hint) {
+      foreign.push(hint)
+      outer?.addForeign(hint)
     },
   }
 }

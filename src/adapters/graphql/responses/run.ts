@@ -1,4 +1,4 @@
-import type { ExecutionResult } from 'graphql'
+import type { ExecutionResult, GraphQLSchema } from 'graphql'
 import type { LoadContext } from '../../../core/trip.ts'
 import type { Plan } from '../documents/plans.ts'
 import { withoutPrefixed } from '../results/data.ts'
@@ -37,6 +37,7 @@ export interface Run {
 
 export interface RunOptions {
   readonly plan: Plan
+  readonly schema: GraphQLSchema
   readonly subject: Subject
   readonly scope: string | null
   readonly why: Why
@@ -47,7 +48,8 @@ export interface RunOptions {
   withSaid(result: ExecutionResult, metadata: ResponseCacheMetadata): ExecutionResult
 }
 
-export function createRun({ plan, subject, scope, why, execute, judge, refuse, withSaid }: RunOptions): Run {
+export function createRun(options: RunOptions): Run {
+  const { plan, schema, subject, scope, why, execute, judge, refuse, withSaid } = options
   const leaving = plan.incremental ? new AbortController() : undefined
   let ran = false
   let made: Answer | undefined
@@ -100,7 +102,7 @@ export function createRun({ plan, subject, scope, why, execute, judge, refuse, w
   }
 
   return {
-    load: (context) => withHints(plan.executed, subject, (hints) => run(context, hints)),
+    load: (context) => withHints({ schema, operation: plan.executed }, subject, (hints) => run(context, hints)),
     store() {
       made = kept ?? made
     },
