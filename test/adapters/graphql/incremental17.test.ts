@@ -44,6 +44,43 @@ test('what graphql-js 17 gives in parts goes on in its form, without what was ad
   expect(await ask()).toHaveProperty('initialResult')
 })
 
+test('where a deferred part of a mutation fails, all that it may have returned is gone', async () => {
+  const own = createCache({ namespace: 'incremental17-fails' })
+  const schema = graphql17.buildSchema(`
+    directive @defer(if: Boolean, label: String) on FRAGMENT_SPREAD | INLINE_FRAGMENT
+    type Query { maker: Maker }
+    type Product { id: ID!, name: String!, maker: Maker }
+    type Maker { id: ID!, at: Int! }
+    type Mutation { move: Product }
+  `)
+  let moves = 0
+  const maker = () => ({ id: 'm', at: moves })
+  const fails = async () => {
+    throw new Error('it failed')
+  }
+  const move = () => {
+    moves++
+    return { id: 'p', name: fails, maker }
+  }
+  const run = cachedExecute({ cache: own, ttl: 60_000, session: () => null })
+  const ask = (source: string) => {
+    const args = { schema, document: graphql17.parse(source), rootValue: { maker, move } } as unknown as ExecutionArgs
+    return run(args, graphql17.experimentalExecuteIncrementally as unknown as (args: ExecutionArgs) => InParts)
+  }
+  const trace = traceOf(own)
+  expect(await ask('{ maker { at } }')).toMatchObject({ data: { maker: { at: 0 } } })
+  await trace.saw('publish')
+  const source = 'mutation { move { id ... @defer { name maker { at } } } }'
+  const { initialResult, subsequentResults } = (await ask(source)) as InParts
+  expect(initialResult.data).toEqual({ move: { id: 'p' } })
+  const parts: Payload[] = []
+  for await (const part of subsequentResults) parts.push(part)
+  expect(parts.at(-1)?.completed?.[0]?.errors).toMatchObject([{ message: 'it failed', path: ['move', 'name'] }])
+  expect(trace.of('invalidate').flatMap(({ tags }) => tags)).toEqual(expect.arrayContaining(['Maker', 'Product']))
+  expect(await ask('{ maker { at } }')).toMatchObject({ data: { maker: { at: 1 } } })
+  await own.close()
+})
+
 interface InParts {
   readonly initialResult: Payload
   readonly subsequentResults: AsyncIterable<Payload>

@@ -15,7 +15,7 @@ import type { Internals } from '../../../core/internals.ts'
 import type { Plan } from '../documents/plans.ts'
 import { membersOf } from '../documents/rules.ts'
 import type { Part, Shape } from '../documents/shapes.ts'
-import { withoutPrefixed } from '../results/data.ts'
+import { copyWithout, withoutPrefixed } from '../results/data.ts'
 import type { Payload } from '../results/incremental.ts'
 import { type Entity, readResponse } from '../results/reading.ts'
 import { relay } from '../results/relay.ts'
@@ -28,7 +28,10 @@ export type Mutating = <A extends Execution>(args: A, execute: (args: A) => unkn
 export function createMutations(settings: ResponseCacheSettings, internals: Internals): Mutating {
   /** The mutation is committed: its data are in the result also where the user wants an error. */
   async function conclude(result: ExecutionResult, lost: ReadonlyMap<string, Entity>, plan: Plan): Promise<Concluded> {
-    const { data, entities } = readResponse(result.data, plan.shape, undefined)
+    const read = readResponse(result.data, plan.shape, undefined)
+    const { data } = read
+    const done = withoutRefused(result)
+    const { entities } = done === result.data ? read : readResponse(done, plan.shape, undefined)
     const own = result.data === undefined ? result : { ...result, data: data as Record<string, unknown> | null }
     const invalidated = new Map([...lost, ...entities])
     if (invalidated.size === 0) return { result: own }
@@ -78,13 +81,20 @@ interface Concluded {
  */
 function hasLost({ data, errors = [] }: ExecutionResult, root: Shape): boolean {
   if (data === undefined) return false // nothing was run (GraphQL §7.1.2)
-  if (data === null && errors.length === 0) return true
+  // A field that was refused may have taken others with it, which were run.
+  if (data === null && (errors.length === 0 || root.parts.length > 1)) return true
   return errors.some((error) => !isRefused(error) && isLostAt(error.path, data, root))
 }
 
 /** A field of the mutation itself that the client has no right to: it has done nothing, and costs others nothing. */
 function isRefused(error: GraphQLError): boolean {
   return error.path?.length === 1 && speaksOfRights(error)
+}
+
+/** The data without the fields of the mutation itself that the client has no right to: what is null there has not changed. */
+function withoutRefused({ data, errors = [] }: ExecutionResult): unknown {
+  const refused = new Set(errors.filter(isRefused).map(({ path }) => path?.[0]))
+  return data && refused.size > 0 ? copyWithout(data, (key) => refused.has(key)) : data
 }
 
 function isLostAt(path: GraphQLError['path'], data: unknown, root: Shape): boolean {
