@@ -16,7 +16,7 @@ const ROOMS: Record<string, { rooms: readonly string[]; packages: readonly strin
   },
   'adapters/trpc': {
     rooms: ['core', 'adapters/http', 'adapters/trpc'],
-    packages: ['@trpc/server', '@trpc/server/rpc'],
+    packages: ['@trpc/server', '@trpc/server/rpc', 'lru-cache'],
   },
   'index.ts': { rooms: ['core', 'stores/memory'], packages: [] },
 }

@@ -5,7 +5,7 @@ import { scopeOf } from '../../core/scope.ts'
 import type { CacheOutcome } from '../http/cacheStatus.ts'
 import { revive } from './errors.ts'
 import type { Call, Settings } from './options.ts'
-import { note } from './outcomes.ts'
+import { type CallOutcome, note } from './outcomes.ts'
 
 /** What a middleware is called with. */
 export interface MiddlewareCall extends Call {
@@ -102,7 +102,7 @@ export function answering(internals: Internals): AnswerCall {
     }
     try {
       const data = await internals.ask(order, load, signal)
-      note(ctx, outcomeOf())
+      note(ctx, outcomeOf(data))
       return own ?? { ok: true, data }
     } catch (error) {
       if (own !== undefined && !own.ok) return own
@@ -111,17 +111,18 @@ export function answering(internals: Internals): AnswerCall {
       throw error instanceof LoaderError ? revive(error) : error
     }
 
-    function outcomeOf() {
+    function outcomeOf(data: unknown): CallOutcome {
       const isPublic = whose === null
+      const tags = () => (typeof order.tags === 'function' ? order.tags(data) : order.tags)
       if (hit !== undefined) {
         const { left, age } = hit
-        return { outcome: { type: 'hit', ttl: left }, public: isPublic, left, age } as const
+        return { outcome: { type: 'hit', ttl: left }, public: isPublic, left, age, tags }
       }
       // Of what another call has computed only this is known: it was not older than the flight.
       const { ttl } = order.policy
       const left = (stored || own === undefined) && typeof ttl === 'number' ? ttl : undefined
       const kept = { stored, collapsed: own === undefined, ttl: left }
-      return { outcome: { type: 'forwarded', why: 'miss', ...kept }, public: isPublic, left, age: 0 } as const
+      return { outcome: { type: 'forwarded', why: 'miss', ...kept }, public: isPublic, left, age: 0, tags }
     }
   }
 }

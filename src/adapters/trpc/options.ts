@@ -50,6 +50,8 @@ export interface Settings {
   readonly scope: Scope | ((call: Call) => Scope)
   readonly key: ((call: Call) => unknown) | undefined
   readonly vary: ((call: Call) => unknown) | undefined
+  /** The answer is the same for everybody who asks with the same input. */
+  readonly public: boolean
   enabled(call: Call): boolean
   policy(call: Call): Policy
   tags(call: Call): TagsOption
@@ -102,6 +104,7 @@ export function settingsOf(who: string, options: ProcedureCacheOptions<never, ne
     scope,
     key,
     vary,
+    public: scope === null && key === undefined && vary === undefined && enabled === true,
     enabled: (call) => (typeof enabled === 'function' ? notAsync('enabled', enabled(call)) : enabled),
     policy(call) {
       if (typeof ttl !== 'function' && typeof shouldCache !== 'function') return base

@@ -16,7 +16,7 @@ export interface CacheOrderOptions {
 const OPTIONS: ReadonlySet<string> = new Set<keyof CacheOrderOptions>(['harmless', 'lazy'])
 
 /** What of a procedure says in which order it is run. */
-interface Chain {
+export interface Chain {
   readonly middlewares: readonly (((...args: never) => unknown) & { readonly _type?: string })[]
   readonly meta: unknown
 }
@@ -58,23 +58,50 @@ function problemOf({ middlewares, meta }: Chain, ignored: ReadonlySet<object>): 
   const chain = middlewares.slice(0, -1) // the last one is the resolver
   let at: number
   try {
-    at = chain.findIndex((middleware) => isCache(middleware, meta))
+    at = chain.findIndex((middleware) => isPublic(middleware, meta) !== undefined)
   } catch (error) {
     return messageOf(error)
   }
   if (at < 0) return undefined
   const behind = chain.slice(at + 1).filter((middleware) => !isHarmless(middleware) && !ignored.has(middleware))
   if (behind.length === 0) return undefined
-  const names = behind.map(({ name }) => (name === '' ? 'a middleware without a name' : name)).join(', ')
+  const names = behind.map(nameOf).join(', ')
   return `behind its cache stands ${names}: a hit is answered without it, so put the cache behind it`
 }
 
-function isCache(middleware: object, meta: unknown): boolean {
-  const mark = markOf(middleware)
-  return mark?.type === 'cached' || (mark?.type === 'byMeta' && mark.publicOf(meta) !== undefined)
+function nameOf({ name }: { readonly name: string }): string {
+  return name === '' ? 'a middleware without a name' : name
 }
 
-/** Ours, and tRPC's own: parsers of inputs refuse by the input alone, which is in the key, and those of outputs see what is kept. */
 function isHarmless(middleware: Chain['middlewares'][number]): boolean {
-  return markOf(middleware) !== undefined || ['input', 'output', 'errors'].includes(middleware._type ?? '')
+  return markOf(middleware) !== undefined || isParser(middleware)
+}
+
+/** tRPC's own: parsers of inputs refuse by the input alone, which is in the key, and those of outputs see what is kept. */
+function isParser({ _type = '' }: Chain['middlewares'][number]): boolean {
+  return ['input', 'output', 'errors'].includes(_type)
+}
+
+/** The chain of a query; `undefined` for what is none, or not there. */
+export function chainOf(router: AnyRouter, path: string): Chain | undefined {
+  const { procedures } = router._def as unknown as { procedures: Record<string, { _def: Chain & { type: string } }> }
+  const { _def } = (Object.hasOwn(procedures, path) ? procedures[path] : undefined) ?? {}
+  return _def?.type === 'query' ? _def : undefined
+}
+
+/** The names of what may refuse before a cache whose answers are public; `undefined` where there is no such cache. */
+export function refusersBefore({ middlewares, meta }: Chain): readonly string[] | undefined {
+  const at = middlewares.findIndex((middleware) => isPublic(middleware, meta) === true)
+  if (at < 0) return undefined
+  const before = middlewares.slice(0, at).filter((middleware) => !isParser(middleware))
+  return before
+    .filter((middleware) => isPublic(middleware, meta) !== undefined || markOf(middleware) === undefined)
+    .map(nameOf)
+}
+
+/** Whether what it keeps is public; `undefined` for what keeps nothing. */
+function isPublic(middleware: object, meta: unknown): boolean | undefined {
+  const mark = markOf(middleware)
+  if (mark?.type === 'cached') return mark.public
+  return mark?.type === 'byMeta' ? mark.publicOf(meta) : undefined
 }

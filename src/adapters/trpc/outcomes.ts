@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { CacheOutcome } from '../http/cacheStatus.ts'
 
 /** How one call of a request was answered. */
@@ -9,6 +10,8 @@ export interface CallOutcome {
   readonly left: number | undefined
   /** ms since it was made. */
   readonly age: number
+  /** Of the answer, where it is kept. */
+  tags?(): readonly string[]
 }
 
 /** By a registered symbol: it stays in the context where middlewares copy it, and from one build to the other. */
@@ -24,9 +27,38 @@ export function cacheContext(): CacheContext {
   return { [OUTCOMES]: [] }
 }
 
+/** By a registered symbol, as above: what collects the outcomes of one request without its context. */
+const COLLECTING = Symbol.for('atomcache.trpc.collecting.1')
+
+interface Collecting {
+  readonly outcomes: AsyncLocalStorage<CallOutcome[]>
+  running: number
+}
+
+function collecting(): Collecting {
+  const shared = globalThis as { [COLLECTING]?: Collecting }
+  shared[COLLECTING] ??= { outcomes: new AsyncLocalStorage(), running: 0 }
+  return shared[COLLECTING]
+}
+
+/** Runs what answers a request; `outcomes` are there when it has ended. */
+export async function collect<T>(run: () => Promise<T>): Promise<{ result: T; outcomes: readonly CallOutcome[] }> {
+  const shared = collecting()
+  const outcomes: CallOutcome[] = []
+  shared.running++
+  try {
+    return { result: await shared.outcomes.run(outcomes, run), outcomes }
+  } finally {
+    shared.running--
+    // Before Node 24 it slows every promise of the process down, for as long as it is on.
+    if (shared.running === 0) shared.outcomes.disable()
+  }
+}
+
 /** Notes how a call was answered, where somebody wants to know. */
 export function note(ctx: unknown, outcome: CallOutcome): void {
   outcomesOf(ctx)?.push(outcome)
+  collecting().outcomes.getStore()?.push(outcome)
 }
 
 /** How the calls of the request were answered; `undefined` without `cacheContext()`. */

@@ -1,0 +1,86 @@
+import { Buffer } from 'node:buffer'
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+
+/** An answer, before it leaves. */
+export interface Captured {
+  readonly status: number
+  /** One field, as it would be sent. */
+  header(name: string): string | undefined
+  readonly body: Buffer
+}
+
+/** A captured answer of Node's own server. */
+export interface CapturedResponse extends Captured {
+  /** Sends it as it is, or other content with other fields in its place. */
+  send(instead?: {
+    readonly status: number
+    readonly headers: Record<string, string>
+    readonly body: Uint8Array | undefined
+  }): void
+}
+
+/** Lets a listener answer, but keeps the answer back. Rejects when the client has left before. */
+export function capture(response: ServerResponse, listen: () => void): Promise<CapturedResponse> {
+  const { write, end, writeHead, flushHeaders } = response
+  const parts: Buffer[] = []
+
+  function keep(chunk: unknown, encoding: unknown): void {
+    if (typeof chunk === 'string')
+      parts.push(Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8'))
+    else if (chunk instanceof Uint8Array) parts.push(Buffer.from(chunk))
+  }
+
+  function release(): void {
+    Object.assign(response, { write, end, writeHead, flushHeaders })
+  }
+
+  return new Promise((resolve, reject) => {
+    const left = () => {
+      release()
+      reject(new Error('the client has left'))
+    }
+    response.once('close', left)
+    Object.assign(response, {
+      write(chunk: unknown, encoding?: unknown, done?: unknown): boolean {
+        keep(chunk, encoding)
+        for (const callback of [encoding, done]) if (typeof callback === 'function') queueMicrotask(() => callback())
+        return true
+      },
+      writeHead(status: number, ...more: (string | OutgoingHttpHeaders | undefined)[]): ServerResponse {
+        response.statusCode = status
+        for (const fields of more) {
+          if (typeof fields === 'string') response.statusMessage = fields
+          else
+            for (const [name, value] of Object.entries(fields ?? {}))
+              if (value !== undefined) response.setHeader(name, value)
+        }
+        return response
+      },
+      flushHeaders() {},
+      end(chunk?: unknown, encoding?: unknown, done?: unknown): ServerResponse {
+        keep(chunk, encoding)
+        response.off('close', left)
+        release()
+        const body = Buffer.concat(parts)
+        const callback = [chunk, encoding, done].find((one) => typeof one === 'function') as (() => void) | undefined
+        if (callback !== undefined) response.once('finish', callback)
+        resolve({
+          status: response.statusCode,
+          header: (name) => response.getHeader(name)?.toString(),
+          body,
+          send(instead) {
+            if (instead === undefined) {
+              response.end(body)
+              return
+            }
+            response.statusCode = instead.status
+            for (const [name, value] of Object.entries(instead.headers)) response.setHeader(name, value)
+            response.end(instead.body)
+          },
+        })
+        return response
+      },
+    })
+    listen()
+  })
+}
