@@ -1,7 +1,8 @@
-import { createSchema, createYoga } from 'graphql-yoga'
+import { createSchema, createYoga, type Plugin } from 'graphql-yoga'
 import { describe, expect, test } from 'vitest'
 import { type HttpAnswers, responseHeaders } from '../../../src/adapters/graphql/yoga/responseHeaders.ts'
 import { storedReplies } from '../../../src/adapters/graphql/yoga/storedReplies.ts'
+import { useHttpTown } from './httpTown.ts'
 
 const { fetchAPI } = createYoga({ schema: createSchema({ typeDefs: 'type Query { a: Int }' }) })
 
@@ -81,6 +82,11 @@ describe('a stored reply', () => {
       ({ headers }) => headers.set('Cache-Status', 'inner; hit'),
       { 'cache-status': 'inner; hit, atomcache; hit; ttl=50' },
     ],
+    [
+      'a Cache-Status behind ours',
+      ({ headers }) => headers.append('cache-status', 'cdn; hit'),
+      { 'cache-status': 'cdn; hit, atomcache; hit; ttl=50' },
+    ],
     ['a coding', ({ headers }) => headers.set('content-encoding', 'gzip'), { etag: 'W/"tag"' }],
   ])('into which a plugin writes %s', (_what, write, fields) => {
     for (const api of [fetchAPI, globalThis]) {
@@ -96,6 +102,74 @@ describe('a stored reply', () => {
       const copy = new Response('other', { headers: new Headers(reply.headers) })
       copy.headers.set('content-encoding', 'gzip')
       expect(fieldsOf(complete(copy))).toMatchObject({ ...FIELDS, etag: 'W/"tag"' })
+    }
+  })
+
+  test.each([
+    ['with its fields', (headers: Headers) => headers],
+    [
+      'with its fields, and a Cache-Status behind ours',
+      (headers: Headers) => {
+        headers.append('Cache-Status', 'cdn; hit')
+        return headers
+      },
+    ],
+    ['with fields of its own', () => new fetchAPI.Headers({ 'content-type': 'application/json' })],
+  ])('in whose place a plugin puts another body, %s, is not ours any more', (_how, fieldsFor) => {
+    for (const { Response, Headers } of [fetchAPI, globalThis]) {
+      for (const request of [{}, { 'if-none-match': '"tag"' }] as Record<string, string>[]) {
+        const { reply, complete } = hit(request)
+        const { etag, ...fields } = fieldsOf(
+          complete(new Response('{}', { headers: fieldsFor(new Headers(reply.headers)) })),
+        )
+        expect(etag).toBeUndefined()
+        expect(fields['cache-control']).toBe('private, no-cache')
+        expect(fields['cache-status']?.match(/atomcache/g)).toHaveLength(1)
+      }
+    }
+  })
+})
+
+describe.each([
+  ['parsed first', undefined],
+  ['answered early', { session: () => null }],
+])('a plugin that stands before the cache, in answers that are %s', (_how, early) => {
+  const open = useHttpTown()
+  const QUERY = '{ weather }'
+
+  async function answersWith(onResponse: NonNullable<Plugin['onResponse']>) {
+    const plugin = { session: () => null, ...(early === undefined ? {} : { early }) }
+    const { sites, trace } = await open({ before: [{ onResponse }], plugin })
+    const answers = [await sites[0].get(QUERY, { authorization: 'ann' })]
+    await trace.saw('publish')
+    for (const user of ['bob', 'cid', 'dan']) answers.push(await sites[0].get(QUERY, { authorization: user }))
+    expect(trace.of('hit')).toHaveLength(3)
+    return answers
+  }
+
+  test('may put another body in place: it has no tag, and no cache keeps it for others', async () => {
+    const answers = await answersWith(async ({ request, response, setResponse, fetchAPI }) => {
+      const text = (await response.text()).replace('}}', `},"user":"${request.headers.get('authorization')}"}`)
+      const headers = new fetchAPI.Headers(response.headers)
+      headers.set('content-length', String(Buffer.byteLength(text)))
+      setResponse(new fetchAPI.Response(text, { status: response.status, headers }))
+    })
+    expect(answers.map(({ text }) => JSON.parse(text).user)).toEqual(['ann', 'bob', 'cid', 'dan'])
+    for (const { headers } of answers) {
+      expect(headers).toMatchObject({ 'cache-control': 'private, no-cache' })
+      expect(headers.etag).toBeUndefined()
+      expect(headers['cache-status']?.match(/atomcache/g)).toHaveLength(1)
+    }
+  })
+
+  test('may add itself to Cache-Status: we are in it once', async () => {
+    const answers = await answersWith(({ response }) => response.headers.append('Cache-Status', 'cdn; fwd=miss'))
+    for (const { headers } of answers) {
+      expect(headers['cache-status']).toMatch(/^cdn; fwd=miss, atomcache; (?:hit|fwd=miss; stored); ttl=\d+$/)
+      expect(headers).toMatchObject({
+        'cache-control': expect.stringMatching(/^public, max-age=\d+$/),
+        etag: expect.any(String),
+      })
     }
   })
 })
