@@ -7,8 +7,8 @@
  */
 import { startProcess } from '../../test/redis/processes.ts'
 import { startRedis } from '../../test/redis/server.ts'
-import type { LoadCalls } from './load.ts'
-import { productOf, QUERY } from './products.ts'
+import type { LoadCalls } from '../load.ts'
+import { productOf, QUERY } from '../products.ts'
 import type { Contestant, ServerCalls } from './server.ts'
 
 const [rounds = 5, requests = 3000] = process.argv.slice(2).map(Number)
@@ -23,7 +23,7 @@ const CONTESTANTS: readonly Contestant[] = [
 const SIZES = { '5 KB': 38, '50 KB': 375 }
 
 await using redis = await startRedis()
-await using load = await startProcess<LoadCalls>(new URL('./load.ts', import.meta.url))
+await using load = await startProcess<LoadCalls>(new URL('../load.ts', import.meta.url))
 
 for (const [size, first] of Object.entries(SIZES)) {
   const body = JSON.stringify({

@@ -7,7 +7,7 @@ import { useResponseCache } from '@graphql-yoga/plugin-response-cache'
 import { createSchema, createYoga, type Plugin } from 'graphql-yoga'
 import { Redis } from 'ioredis'
 import { serve } from '../../test/redis/child.ts'
-import { productOf } from './products.ts'
+import { productOf } from '../products.ts'
 
 // As it is published: run from source it would carry what the loader adds to it.
 const { createCache }: typeof import('../../src/index.ts') = await built('index')

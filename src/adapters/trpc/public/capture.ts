@@ -84,3 +84,20 @@ export function capture(response: ServerResponse, listen: () => void): Promise<C
     listen()
   })
 }
+
+/** A captured answer of a handler of Requests. */
+export interface CapturedFetch extends Captured {
+  response(): Response
+}
+
+export async function capturedOf(response: Response): Promise<CapturedFetch> {
+  const body = Buffer.from(await response.arrayBuffer())
+  const { status, headers } = response
+  const isEmpty = status === 204 || status === 304 || body.byteLength === 0
+  return {
+    status,
+    header: (name) => headers.get(name) ?? undefined,
+    body,
+    response: () => new Response(isEmpty ? null : body, { status, headers }),
+  }
+}

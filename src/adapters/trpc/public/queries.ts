@@ -2,15 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AnyRouter } from '@trpc/server'
 import type { Cache } from '../../../core/cache.ts'
 import { known, show } from '../../../core/checks.ts'
-import { type Internals, internalsOf } from '../../../core/internals.ts'
-import type { CallOptions, Policy } from '../../../core/options.ts'
+import { internalsOf } from '../../../core/internals.ts'
 import { type CacheOutcome, cacheStatusOf } from '../../http/cacheStatus.ts'
-import { etagOf, matchesEtag } from '../../http/etag.ts'
+import { matchesEtag } from '../../http/etag.ts'
 import { cacheControlOf } from '../../http/responsePolicy.ts'
-import { type CallOutcome, collect } from '../outcomes.ts'
-import { isJsonType, type PublicAnswer, publicAnswerCodec } from './answer.ts'
+import type { PublicAnswer } from './answer.ts'
 import { type Asked, askedReader } from './asked.ts'
-import { type Captured, capture } from './capture.ts'
+import { capture, capturedOf } from './capture.ts'
+import { serving } from './serving.ts'
 
 export interface PublicQueriesOptions {
   readonly cache: Cache
@@ -46,9 +45,6 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof PublicQueriesOptions>([
   'maxAge',
   'staleWhileRevalidate',
 ])
-
-/** Where each must run the handler. */
-const UNSHARED = Object.freeze({ unshared: true })
 
 /**
  * Answers GET requests for public queries with the bytes of the whole answer, without tRPC: neither `createContext` nor
@@ -151,79 +147,6 @@ type Fields = Record<string, string> & { 'content-type': string; 'content-length
 
 const STORED = ({ ttl }: PublicAnswer): CacheOutcome => ({ type: 'forwarded', why: 'miss', stored: true, ttl })
 
-/** How a request is answered. */
-type Served<K extends Captured> =
-  | { readonly type: 'stored'; readonly answer: PublicAnswer; readonly outcome: CacheOutcome }
-  /** By its own run; `answer` where that is kept. */
-  | { readonly type: 'own'; readonly captured: K; readonly answer: PublicAnswer | undefined }
-  /** By the handler, whose answer nobody else may have. */
-  | { readonly type: 'pass' }
-
-/** @param form of what the router makes of values: another deployment's transformer may write them otherwise */
-function serving(internals: Internals, form: string) {
-  const policy = internals.policy({
-    ttl: ({ ttl }: PublicAnswer) => ttl,
-    shouldCache: (value: unknown) => value !== UNSHARED,
-    codec: publicAnswerCodec,
-  } as unknown as CallOptions<never>) as Policy
-
-  return async <K extends Captured>(asked: Asked, run: () => Promise<K>): Promise<Served<K>> => {
-    const key = ['trpc', 'public', asked.path]
-    const id = internals.idOf('a public query', key, [asked.input, asked.batch, form])
-    if (id === undefined) return { type: 'pass' }
-    let own: { readonly captured: K; answer: PublicAnswer | undefined } | undefined
-    let hit = false
-    let tags: readonly string[] = []
-    const onHit = () => {
-      hit = true
-    }
-    const load = async () => {
-      const { result: captured, outcomes } = await collect(run)
-      own = { captured, answer: undefined }
-      own.answer = answerOf(captured, outcomes, asked, internals.now())
-      if (own.answer === undefined) return UNSHARED
-      tags = [...new Set(outcomes.flatMap((outcome) => outcome.tags?.() ?? []))]
-      return own.answer
-    }
-    let value: unknown
-    try {
-      value = await internals.ask({ id, key, policy, tags: () => tags, forced: false, onHit }, load, undefined)
-    } catch {
-      value = UNSHARED // whoever ran it has its answer, or has left
-    }
-    if (own !== undefined) return { type: 'own', ...own }
-    if (value === UNSHARED) return { type: 'pass' }
-    const answer = value as PublicAnswer
-    const left = answer.createdAt + answer.ttl - internals.now()
-    return {
-      type: 'stored',
-      answer,
-      outcome: hit ? { type: 'hit', ttl: left } : { type: 'forwarded', why: 'miss', collapsed: true, ttl: left },
-    }
-  }
-}
-
-/** What of an answer is for everybody; `undefined` for nothing. */
-function answerOf(
-  { status, header, body }: Captured,
-  outcomes: readonly CallOutcome[],
-  { calls }: Asked,
-  now: number,
-): PublicAnswer | undefined {
-  const type = header('content-type') ?? ''
-  if (
-    status !== 200 ||
-    !isJsonType(type) ||
-    header('set-cookie') !== undefined ||
-    header('content-encoding') !== undefined
-  )
-    return undefined
-  if (/no-store|private/i.test(header('cache-control') ?? '') || outcomes.length !== calls) return undefined
-  if (!outcomes.every((one) => one.public && one.left !== undefined && one.left > 0)) return undefined
-  const ttl = Math.min(...outcomes.map(({ left = 0 }) => left))
-  return { bytes: body, etag: etagOf(body), type, createdAt: now, ttl }
-}
-
 /** What the router's transformer makes of a value of each kind. */
 function formOf(router: AnyRouter): string {
   const { transformer } = router._def._config
@@ -233,21 +156,5 @@ function formOf(router: AnyRouter): string {
     )
   } catch {
     return 'none'
-  }
-}
-
-interface CapturedFetch extends Captured {
-  response(): Response
-}
-
-async function capturedOf(response: Response): Promise<CapturedFetch> {
-  const body = Buffer.from(await response.arrayBuffer())
-  const { status, headers } = response
-  const isEmpty = status === 204 || status === 304 || body.byteLength === 0
-  return {
-    status,
-    header: (name) => headers.get(name) ?? undefined,
-    body,
-    response: () => new Response(isEmpty ? null : body, { status, headers }),
   }
 }

@@ -1,17 +1,17 @@
 /** Clients of one server, in a process of their own. */
 import { Agent, request } from 'node:http'
-import { serve } from '../../test/redis/child.ts'
+import { serve } from '../test/redis/child.ts'
 
 const agent = new Agent({ keepAlive: true, maxSockets: 32 })
 
 const calls = {
-  /** The answer's text. */
-  ask: (url: string, body: string) => post(url, body),
+  /** The answer's text. By GET where there is no body. */
+  ask: (url: string, body?: string) => send(url, body),
   /** Sends so many requests, 32 at a time; how long that took, in ms. */
-  async run(url: string, body: string, requests: number): Promise<number> {
+  async run(url: string, body: string | undefined, requests: number): Promise<number> {
     let left = requests
     const client = async () => {
-      while (left-- > 0) await post(url, body)
+      while (left-- > 0) await send(url, body)
     }
     const startedAt = performance.now()
     await Promise.all(Array.from({ length: 32 }, client))
@@ -21,14 +21,11 @@ const calls = {
 
 export type LoadCalls = typeof calls
 
-function post(url: string, body: string): Promise<string> {
+function send(url: string, body: string | undefined): Promise<string> {
   return new Promise((resolve, reject) => {
-    const headers = {
-      'content-type': 'application/json',
-      accept: 'application/graphql-response+json, application/json',
-      'content-length': Buffer.byteLength(body),
-    }
-    const sent = request(url, { agent, method: 'POST', headers }, (response) => {
+    const posted = { 'content-type': 'application/json', accept: 'application/graphql-response+json, application/json' }
+    const headers = body === undefined ? {} : { ...posted, 'content-length': Buffer.byteLength(body) }
+    const sent = request(url, { agent, method: body === undefined ? 'GET' : 'POST', headers }, (response) => {
       const parts: Buffer[] = []
       response.on('data', (part: Buffer) => parts.push(part))
       response.on('end', () => {
