@@ -1,0 +1,84 @@
+import type { Internals } from '../../../core/internals.ts'
+import type { CallOptions, Policy } from '../../../core/options.ts'
+import type { CacheOutcome } from '../../http/cacheStatus.ts'
+import { etagOf } from '../../http/etag.ts'
+import { type CallOutcome, collect } from '../outcomes.ts'
+import { isJsonType, type PublicAnswer, publicAnswerCodec } from './answer.ts'
+import type { Asked } from './asked.ts'
+import type { Captured } from './capture.ts'
+
+/** Where each must run the handler. */
+const UNSHARED = Object.freeze({ unshared: true })
+
+/** How a request is answered. */
+export type Served<K extends Captured> =
+  | { readonly type: 'stored'; readonly answer: PublicAnswer; readonly outcome: CacheOutcome }
+  /** By its own run; `answer` where that is kept. */
+  | { readonly type: 'own'; readonly captured: K; readonly answer: PublicAnswer | undefined }
+  /** By the handler, whose answer nobody else may have. */
+  | { readonly type: 'pass' }
+
+/** @param form of what the router makes of values: another deployment's transformer may write them otherwise */
+export function serving(internals: Internals, form: string) {
+  const policy = internals.policy({
+    ttl: ({ ttl }: PublicAnswer) => ttl,
+    shouldCache: (value: unknown) => value !== UNSHARED,
+    codec: publicAnswerCodec,
+  } as unknown as CallOptions<never>) as Policy
+
+  return async <K extends Captured>(asked: Asked, run: () => Promise<K>): Promise<Served<K>> => {
+    const key = ['trpc', 'public', asked.path]
+    const id = internals.idOf('a public query', key, [asked.input, asked.batch, form])
+    if (id === undefined) return { type: 'pass' }
+    let own: { readonly captured: K; answer: PublicAnswer | undefined } | undefined
+    let hit = false
+    let tags: readonly string[] = []
+    const onHit = () => {
+      hit = true
+    }
+    const load = async () => {
+      const { result: captured, outcomes } = await collect(run)
+      own = { captured, answer: undefined }
+      own.answer = answerOf(captured, outcomes, asked, internals.now())
+      if (own.answer === undefined) return UNSHARED
+      tags = [...new Set(outcomes.flatMap((outcome) => outcome.tags?.() ?? []))]
+      return own.answer
+    }
+    let value: unknown
+    try {
+      value = await internals.ask({ id, key, policy, tags: () => tags, forced: false, onHit }, load, undefined)
+    } catch {
+      value = UNSHARED // whoever ran it has its answer, or has left
+    }
+    if (own !== undefined) return { type: 'own', ...own }
+    if (value === UNSHARED) return { type: 'pass' }
+    const answer = value as PublicAnswer
+    const left = answer.createdAt + answer.ttl - internals.now()
+    return {
+      type: 'stored',
+      answer,
+      outcome: hit ? { type: 'hit', ttl: left } : { type: 'forwarded', why: 'miss', collapsed: true, ttl: left },
+    }
+  }
+}
+
+/** What of an answer is for everybody; `undefined` for nothing. */
+function answerOf(
+  { status, header, body }: Captured,
+  outcomes: readonly CallOutcome[],
+  { calls }: Asked,
+  now: number,
+): PublicAnswer | undefined {
+  const type = header('content-type') ?? ''
+  if (
+    status !== 200 ||
+    !isJsonType(type) ||
+    header('set-cookie') !== undefined ||
+    header('content-encoding') !== undefined
+  )
+    return undefined
+  if (/no-store|private/i.test(header('cache-control') ?? '') || outcomes.length !== calls) return undefined
+  if (!outcomes.every((one) => one.public && one.left !== undefined && one.left > 0)) return undefined
+  const ttl = Math.min(...outcomes.map(({ left = 0 }) => left))
+  return { bytes: body, etag: etagOf(body), type, createdAt: now, ttl }
+}
