@@ -119,14 +119,14 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
       const about = requests.get(request)
       if (about === undefined) return
       about.written = result
-      // The framework's own, which writes one result as JSON: anything else is another plugin's affair.
-      if (resultProcessor?.name !== 'processRegularResult' || untouchedOf(result) === undefined) return
+      // The framework's own, which writes results as JSON: anything else is another plugin's affair.
+      if (resultProcessor?.name !== 'processRegularResult') return
       const mediaType = mediaTypeFor(request.headers.get('accept'))
-      if (mediaType === undefined) return
+      if (mediaType === undefined || about.answers.every(({ response }) => response === undefined)) return
       setResultProcessor((asked, fetchAPI, accepted) => {
         const stored = untouchedOf(asked)
         return stored === undefined
-          ? resultProcessor(asked, fetchAPI, accepted)
+          ? replies.by(about, resultProcessor(asked, fetchAPI, accepted))
           : replies.of(request, about, stored, accepted, fetchAPI)
       }, mediaType)
     },

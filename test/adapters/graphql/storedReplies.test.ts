@@ -130,16 +130,26 @@ describe('a stored reply', () => {
   })
 })
 
+/** A plugin that looks into results, and changes nothing. */
+const looks: Plugin = {
+  onExecute: () => ({
+    onExecuteDone({ result }) {
+      expect(result).toHaveProperty('data.weather')
+    },
+  }),
+}
+
 describe.each([
-  ['parsed first', undefined],
-  ['answered early', { session: () => null }],
-])('a plugin that stands before the cache, in answers that are %s', (_how, early) => {
+  ['parsed first', undefined, []],
+  ['looked at', undefined, [looks]],
+  ['answered early', { session: () => null }, []],
+])('a plugin that stands before the cache, in answers that are %s', (_how, early, after) => {
   const open = useHttpTown()
   const QUERY = '{ weather }'
 
   async function answersWith(onResponse: NonNullable<Plugin['onResponse']>) {
     const plugin = { session: () => null, ...(early === undefined ? {} : { early }) }
-    const { sites, trace } = await open({ before: [{ onResponse }], plugin })
+    const { sites, trace } = await open({ before: [{ onResponse }], plugin, after })
     const answers = [await sites[0].get(QUERY, { authorization: 'ann' })]
     await trace.saw('publish')
     for (const user of ['bob', 'cid', 'dan']) answers.push(await sites[0].get(QUERY, { authorization: user }))

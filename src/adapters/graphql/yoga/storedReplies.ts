@@ -6,6 +6,8 @@ import type { HttpAnswers, ResponseHeaders } from './responseHeaders.ts'
 export interface StoredReplies {
   /** With all that HTTP caches have to know. `known` has one answer, whose result is not changed. */
   of(request: Request, known: HttpAnswers, response: StoredResponse, mediaType: string, fetchAPI: FetchApi): Response
+  /** The same response: the framework has made it, of the answers as they are to be written. */
+  by<R>(known: HttpAnswers, response: R): R
   /** The response as it leaves, whoever made it, and whatever plugins made of it: the same one, or another in its place. */
   complete(request: Request, known: HttpAnswers, response: Response, fetchAPI: FetchApi): Response
 }
@@ -29,6 +31,13 @@ type Fields = Readonly<Record<string, string>>
 
 export function storedReplies(headers: Pick<ResponseHeaders, 'fields' | 'write'>): StoredReplies {
   const made = new WeakMap<HttpAnswers, Reply>()
+  /** What the framework has made. */
+  const framed = new WeakMap<HttpAnswers, unknown>()
+
+  /** What another response has in it nobody knows; but of the same bytes in a coding. */
+  function look(known: HttpAnswers, first: unknown, response: Response): void {
+    if (first !== response && !response.headers.has('content-encoding')) known.written = response
+  }
 
   return {
     of(request, known, { bytes }, mediaType, fetchAPI) {
@@ -44,16 +53,23 @@ export function storedReplies(headers: Pick<ResponseHeaders, 'fields' | 'write'>
       return response
     },
 
+    by(known, response) {
+      framed.set(known, response)
+      return response
+    },
+
     complete(request, known, response, fetchAPI) {
       const reply = made.get(known)
-      if (reply === undefined) return headers.write(request, response, known, fetchAPI)
+      if (reply === undefined) {
+        if (framed.has(known)) look(known, framed.get(known), response)
+        return headers.write(request, response, known, fetchAPI)
+      }
       if (reply.response === response && isUntouched(reply)) {
         return reply.notModified ? new fetchAPI.Response(null, { status: 304, headers: reply.written }) : response
       }
       // With a cookie or a coding in it, or other fields, something else is to be said.
       for (const [name, value] of Object.entries(reply.written)) takeBack(response.headers, name, value)
-      // What another response has in it nobody knows; but of the same bytes in a coding.
-      if (reply.response !== response && !response.headers.has('content-encoding')) known.written = response
+      look(known, reply.response, response)
       return headers.write(request, response, known, fetchAPI)
     },
   }
