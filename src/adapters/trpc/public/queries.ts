@@ -104,27 +104,33 @@ export function publicQueries(options: PublicQueriesOptions): PublicQueries {
     return { status: 200, headers, body: answer.bytes }
   }
 
+  async function answer<Q extends IncomingMessage, S extends ServerResponse>(
+    asked: Asked,
+    request: Q,
+    response: S,
+    listener: (request: Q, response: S) => void,
+  ): Promise<void> {
+    const ifNoneMatch = request.headers['if-none-match']
+    const served = await serve(asked, () => capture(response, () => listener(request, response)))
+    if (served.type === 'own') {
+      const { answer, captured } = served
+      captured.send(answer && reply(answer, STORED(answer), ifNoneMatch))
+    } else if (response.destroyed) {
+      return // the client has left
+    } else if (served.type === 'pass') {
+      listener(request, response)
+    } else {
+      const { status, headers, body } = reply(served.answer, served.outcome, ifNoneMatch)
+      response.writeHead(status, headers).end(body)
+    }
+  }
+
   return {
     node: (listener) => (request, response) => {
       const { method, url = '', headers } = request
       const asked = askedOf(method, url, (name) => headers[name]?.toString() ?? null)
-      if (asked === undefined) {
-        listener(request, response)
-        return
-      }
-      void serve(asked, () => capture(response, () => listener(request, response))).then((served) => {
-        if (served.type === 'pass') {
-          if (!response.writableEnded && !response.destroyed) listener(request, response)
-          return
-        }
-        if (served.type === 'own') {
-          const { answer, captured } = served
-          captured.send(answer && reply(answer, STORED(answer), headers['if-none-match']))
-          return
-        }
-        const { status, headers: fields, body } = reply(served.answer, served.outcome, headers['if-none-match'])
-        response.writeHead(status, fields).end(body)
-      })
+      if (asked === undefined) listener(request, response)
+      else answer(asked, request, response, listener).catch((error: Error) => response.destroy(error))
     },
 
     fetch: (handler) => async (request) => {
