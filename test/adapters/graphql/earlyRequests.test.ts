@@ -135,6 +135,20 @@ describe('early answers are of one schema', () => {
     expectEnd(trace, OTHER)
   })
 
+  test('not of one that is replaced between two requests, which nobody has asked yet', async () => {
+    let replace: ((schema: GraphQLSchema) => void) | undefined
+    const reloads: Plugin = {
+      onSchemaChange({ replaceSchema }) {
+        replace ??= replaceSchema
+      },
+    }
+    const { sites, trace } = await open({ yoga: { schema: visitors }, after: [reloads], plugin: { session, early } })
+    for (let i = 0; i < 3; i++) expect((await sites[0].post(TITLE)).text).toContain('for visitors')
+    replace?.(admins)
+    for (let i = 0; i < 3; i++) expect((await sites[0].post(TITLE)).text).toContain('for admins')
+    expectEnd(trace, OTHER)
+  })
+
   test('not of one that comes only when the server is made already', async () => {
     const parsed: string[] = []
     const counts: Plugin = { onParams: ({ params }) => void parsed.push(params.query ?? '') }
