@@ -86,9 +86,12 @@ function hasLost({ data, errors = [] }: ExecutionResult, root: Shape): boolean {
   return errors.some((error) => !isRefused(error) && isLostAt(error.path, data, root))
 }
 
-/** A field of the mutation itself that the client has no right to: it has done nothing, and costs others nothing. */
-function isRefused(error: GraphQLError): boolean {
-  return error.path?.length === 1 && speaksOfRights(error)
+/**
+ * A field of the mutation itself that the client has no right to: it has done nothing, and costs others nothing. By what the
+ * server says in `extensions`, not by a message, which may be that of another service, asked when something was done already.
+ */
+function isRefused({ path, extensions }: GraphQLError): boolean {
+  return path?.length === 1 && speaksOfRights({ extensions })
 }
 
 /** The data without the fields of the mutation itself that the client has no right to: what is null there has not changed. */
