@@ -23,9 +23,19 @@ export type MiddlewareResult =
 /** Answers a query from the cache, or by what stands behind the middleware. */
 export type AnswerCall = (call: MiddlewareCall, settings: Settings) => Promise<MiddlewareResult>
 
+/** The ids of which a call runs what is behind it, by its cache, and by what is the call's alone. */
+type Led = WeakMap<MiddlewareCall['getRawInput'], Set<string>>
+const LED = new WeakMap<Internals, Led>()
+
+/** The same for all middlewares of a cache: the second one in a chain must not wait for the first, which waits for it. */
+function ledOf(internals: Internals): Led {
+  const led = LED.get(internals) ?? new WeakMap()
+  LED.set(internals, led)
+  return led
+}
+
 export function answering(internals: Internals): AnswerCall {
-  /** Calls that are led, by what is theirs alone: a second middleware in the chain must not wait for the first. */
-  const led = new WeakMap<MiddlewareCall['getRawInput'], string>()
+  const led = ledOf(internals)
 
   async function bypassed(call: MiddlewareCall, detail: string): Promise<MiddlewareResult> {
     const result = await call.next()
@@ -74,7 +84,8 @@ export function answering(internals: Internals): AnswerCall {
     if (whose === undefined) return bypassed(call, 'no scope')
     const id = await idOf(call, settings, whose)
     if (id === undefined) return bypassed(call, 'no key')
-    if (led.get(getRawInput) === id) return bypassed(call, 'nested')
+    const within = led.get(getRawInput) ?? new Set()
+    if (within.has(id)) return next() // the cache before notes how it was answered
 
     /** What `next()` gave, if this call ran it: its own callers get just that. */
     let own: MiddlewareResult | undefined
@@ -95,8 +106,12 @@ export function answering(internals: Internals): AnswerCall {
       },
     }
     const load = async () => {
-      led.set(getRawInput, id)
-      own = await next()
+      led.set(getRawInput, within.add(id))
+      try {
+        own = await next()
+      } finally {
+        within.delete(id)
+      }
       if (!own.ok) throw own.error
       return own.data
     }

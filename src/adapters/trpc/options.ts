@@ -3,6 +3,7 @@ import { known, notAsync, show } from '../../core/checks.ts'
 import type { Internals } from '../../core/internals.ts'
 import type { CallOptions, Policy, TagsOption } from '../../core/options.ts'
 import { checkScope, type Scope } from '../../core/scope.ts'
+import { checkTags } from '../../core/tag.ts'
 
 /** A call as the procedure's builder has it where the middleware stands. */
 export interface Call<C = unknown, I = unknown> {
@@ -100,12 +101,17 @@ export function settingsOf(who: string, options: ProcedureCacheOptions<never, ne
     ...(typeof tags === 'function' ? {} : { tags }),
     ...(typeof shouldCache === 'function' ? {} : { shouldCache }),
   } as CallOptions<never>)
+  const listed = typeof tags === 'function' ? [] : [...tags] // the list is its owner's, who may go on with it
   return {
     scope,
     key,
     vary,
     public: scope === null && key === undefined && vary === undefined && enabled === true,
-    enabled: (call) => (typeof enabled === 'function' ? notAsync('enabled', enabled(call)) : enabled),
+    enabled(call) {
+      const on: unknown = typeof enabled === 'function' ? notAsync('enabled', enabled(call)) : enabled
+      if (typeof on === 'boolean') return on
+      throw new TypeError(`enabled returned ${show(on)}, not a boolean`)
+    },
     policy(call) {
       if (typeof ttl !== 'function' && typeof shouldCache !== 'function') return base
       return {
@@ -118,8 +124,12 @@ export function settingsOf(who: string, options: ProcedureCacheOptions<never, ne
     },
     tags(call) {
       const own = procedureTag(call.path)
-      if (typeof tags !== 'function') return [own, ...tags]
-      return (data) => [own, ...notAsync('tags', tags({ ...call, data }))]
+      if (typeof tags !== 'function') return [own, ...listed]
+      return (data) => {
+        const said: unknown = notAsync('tags', tags({ ...call, data }))
+        checkTags(said) // a text would come apart into its letters
+        return [own, ...said]
+      }
     },
   }
 }
