@@ -2,6 +2,7 @@ import { TRPCError, type TRPCMiddlewareFunction } from '@trpc/server'
 import type { Cache } from '../../core/cache.ts'
 import { known, notAsync, show } from '../../core/checks.ts'
 import { internalsOf } from '../../core/internals.ts'
+import { checkTags } from '../../core/tag.ts'
 import type { MiddlewareCall } from './answering.ts'
 import { marked } from './marks.ts'
 import type { AnsweredCall } from './options.ts'
@@ -30,9 +31,11 @@ export function invalidates<C, M, O, I>(
   const internals = internalsOf(options?.cache)
   known('invalidates', options, OPTIONS)
   const { tags, onInvalidateError = 'retry' } = options as unknown as InvalidatesOptions
-  if (typeof tags !== 'function' && !(Array.isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {
+  if (typeof tags !== 'function' && !Array.isArray(tags)) {
     throw new TypeError(`invalidates needs tags: a list of strings, or a function that returns one, got ${show(tags)}`)
   }
+  const listed = typeof tags === 'function' ? [] : [...tags] // the list is its owner's, who may go on with it
+  checkTags(listed)
   if (onInvalidateError !== 'retry' && onInvalidateError !== 'throw') {
     throw new TypeError(`onInvalidateError must be 'retry' or 'throw', got ${show(onInvalidateError)}`)
   }
@@ -40,7 +43,8 @@ export function invalidates<C, M, O, I>(
   /** What is thrown here the client must know: the mutation is done. */
   async function invalidate({ ctx, input, path }: MiddlewareCall, data: unknown): Promise<unknown> {
     try {
-      const said = typeof tags === 'function' ? notAsync('tags', tags({ ctx, input, path, data })) : tags
+      const said: unknown = typeof tags === 'function' ? notAsync('tags', tags({ ctx, input, path, data })) : listed
+      checkTags(said)
       return said.length === 0 ? undefined : await internals.invalidate({ tags: said })
     } catch (error) {
       internals.events.emit({ type: 'policyError', key: path, option: 'tags', error })
