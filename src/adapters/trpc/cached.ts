@@ -1,11 +1,17 @@
 import type { TRPCMiddlewareFunction } from '@trpc/server'
 import type { Cache } from '../../core/cache.ts'
-import { show } from '../../core/checks.ts'
+import { known, show } from '../../core/checks.ts'
 import { messageOf } from '../../core/errors.ts'
 import { internalsOf } from '../../core/internals.ts'
 import { answering, type MiddlewareCall } from './answering.ts'
 import { marked } from './marks.ts'
-import { type CachedOptions, type ProcedureCacheOptions, type Settings, settingsOf } from './options.ts'
+import {
+  type CachedOptions,
+  PROCEDURE_OPTIONS,
+  type ProcedureCacheOptions,
+  type Settings,
+  settingsOf,
+} from './options.ts'
 
 type Overwritten<C, O> = Omit<C, keyof O> & O
 
@@ -51,17 +57,22 @@ export function cachedByMeta<C, M, O, I>(
   const { cache: _cache, ...defaults } = options as CachedByMetaOptions<never>
   settingsOf('cachedByMeta', { scope: null, ...defaults }, internals)
   const answer = answering(internals)
-  const known = new WeakMap<object, Settings | string>()
+  /** By the meta, which a procedure has for good; of a bad one, why it is. */
+  const resolved = new WeakMap<object, Settings | string>()
 
   function resolve(said: unknown): Settings {
     if (typeof said !== 'object' || said === null || Array.isArray(said)) {
       throw new TypeError(`meta.cache must be an object of options, got ${show(said)}`)
     }
-    return settingsOf('meta.cache', { ...defaults, ...said } as ProcedureCacheOptions<never, never>, internals)
+    known('meta.cache', said, PROCEDURE_OPTIONS)
+    // `{ ttl: undefined }` says nothing, but a scope that is undefined must not become the middleware's, which may be null.
+    const own = Object.entries(said).filter(([name, value]) => value !== undefined || name === 'scope')
+    const options = { ...defaults, ...Object.fromEntries(own) } as ProcedureCacheOptions<never, never>
+    return settingsOf('meta.cache', options, internals)
   }
 
-  function settingsFor(said: object, path: string): Settings | undefined {
-    let settings = known.get(said)
+  function settingsFor(meta: object, said: unknown, path: string): Settings | undefined {
+    let settings = resolved.get(meta)
     if (settings === undefined) {
       try {
         settings = resolve(said)
@@ -69,15 +80,15 @@ export function cachedByMeta<C, M, O, I>(
         settings = messageOf(error)
         internals.events.emit({ type: 'bypass', what: `tRPC query ${path}`, reason: settings })
       }
-      known.set(said, settings)
+      resolved.set(meta, settings)
     }
     return typeof settings === 'string' ? undefined : settings
   }
 
   const middleware = (call: MiddlewareCall) => {
-    const { cache: said } = Object(call.meta) as CacheMeta
-    if (call.type !== 'query' || said === undefined) return call.next()
-    const settings = settingsFor(Object(said), call.path)
+    const meta = Object(call.meta) as CacheMeta
+    if (call.type !== 'query' || meta.cache === undefined) return call.next()
+    const settings = settingsFor(meta, meta.cache, call.path)
     return settings === undefined ? call.next() : answer(call, settings)
   }
   return marked(middleware, {

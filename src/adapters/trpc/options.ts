@@ -60,7 +60,7 @@ export interface Settings {
 
 const OF_POLICY = ['leaseTtl', 'maxFlightTime', 'waitTimeout', 'onWaitTimeout', 'shareError', 'codec'] as const
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof ProcedureCacheOptions>([
+export const PROCEDURE_OPTIONS: ReadonlySet<string> = new Set<keyof ProcedureCacheOptions>([
   'scope',
   'ttl',
   'tags',
@@ -78,7 +78,7 @@ const CACHE: ReadonlySet<string> = new Set(['cache'])
  * @throws TypeError or RangeError that names the option, its bound and what was given
  */
 export function settingsOf(who: string, options: ProcedureCacheOptions<never, never>, internals: Internals): Settings {
-  known(who, options, OPTIONS, CACHE)
+  known(who, options, PROCEDURE_OPTIONS, CACHE)
   if (!('scope' in options)) {
     throw new TypeError(
       `${who} needs scope: a string or a function that says whose data it is, or null for the same for everybody`,
