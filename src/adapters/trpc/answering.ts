@@ -3,7 +3,7 @@ import { isShareable, LoaderError, messageOf } from '../../core/errors.ts'
 import type { Internals } from '../../core/internals.ts'
 import { scopeOf } from '../../core/scope.ts'
 import type { CacheOutcome } from '../http/cacheStatus.ts'
-import { revive } from './errors.ts'
+import { revive, UNKEYED } from './errors.ts'
 import type { Call, Settings } from './options.ts'
 import { type CallOutcome, note } from './outcomes.ts'
 
@@ -13,7 +13,7 @@ export interface MiddlewareCall extends Call {
   readonly meta: unknown
   readonly signal: AbortSignal | undefined
   getRawInput(): Promise<unknown>
-  next(): Promise<MiddlewareResult>
+  next(changed?: { getRawInput(): Promise<unknown> }): Promise<MiddlewareResult>
 }
 
 export type MiddlewareResult =
@@ -36,6 +36,8 @@ function ledOf(internals: Internals): Led {
 
 export function answering(internals: Internals): AnswerCall {
   const led = ledOf(internals)
+  /** Paths at which what the client sent is read behind the cache too: the input as it was parsed before is not all of it. */
+  const reread = new Set<string>()
 
   async function bypassed(call: MiddlewareCall, detail: string): Promise<MiddlewareResult> {
     const result = await call.next()
@@ -48,17 +50,26 @@ export function answering(internals: Internals): AnswerCall {
     call: MiddlewareCall,
     { key, vary }: Settings,
     whose: string | null,
+    isReread: boolean,
   ): Promise<string | undefined> {
     const what = `tRPC query ${call.path}`
     try {
       const asked =
         key !== undefined ? await key(call) : call.input === undefined ? await call.getRawInput() : call.input
       const varied = vary === undefined ? [] : [await vary(call)]
-      return internals.idOf(what, ['trpc', call.path], [asked, whose, ...varied])
+      const sent = key === undefined && isReread ? ['sent', await call.getRawInput()] : []
+      return internals.idOf(what, ['trpc', call.path], [asked, whose, ...varied, ...sent])
     } catch (error) {
       internals.events.emit({ type: 'bypass', what, reason: `its key can't be made: ${messageOf(error)}` })
       return undefined
     }
+  }
+
+  function tellReread(path: string): void {
+    if (reread.has(path)) return
+    reread.add(path)
+    const reason = 'its input is read behind the cache too: from now on its key has what the client sent'
+    internals.events.emit({ type: 'bypass', what: `tRPC query ${path}`, reason })
   }
 
   function isEnabled(call: MiddlewareCall, settings: Settings): boolean {
@@ -82,7 +93,8 @@ export function answering(internals: Internals): AnswerCall {
       typeof scope === 'function' ? scope(call) : scope,
     )
     if (whose === undefined) return bypassed(call, 'no scope')
-    const id = await idOf(call, settings, whose)
+    const isReread = reread.has(path)
+    const id = await idOf(call, settings, whose, isReread)
     if (id === undefined) return bypassed(call, 'no key')
     const within = led.get(getRawInput) ?? new Set()
     if (within.has(id)) return next() // the cache before notes how it was answered
@@ -105,13 +117,21 @@ export function answering(internals: Internals): AnswerCall {
         stored = true
       },
     }
+    /** Where the key has the parsed input alone: whether something behind the cache has read what the client sent. */
+    let unkeyed = false
+    const isParsed = settings.key === undefined && call.input !== undefined && !isReread
+    const read = () => {
+      unkeyed = true
+      return getRawInput()
+    }
     const load = async () => {
-      led.set(getRawInput, within.add(id))
+      led.set(getRawInput, within.add(id)).set(read, within)
       try {
-        own = await next()
+        own = await next(isParsed ? { getRawInput: read } : undefined)
       } finally {
         within.delete(id)
       }
+      if (unkeyed) throw UNKEYED
       if (!own.ok) throw own.error
       return own.data
     }
@@ -120,7 +140,9 @@ export function answering(internals: Internals): AnswerCall {
       note(ctx, outcomeOf(data))
       return own ?? { ok: true, data }
     } catch (error) {
-      if (own !== undefined && !own.ok) return own
+      if (unkeyed) tellReread(path)
+      if (own !== undefined && (unkeyed || !own.ok)) return own
+      if (error === UNKEYED) return next()
       // Of another caller here: it may speak of that one's rights.
       if (own === undefined && error instanceof TRPCError && !isShareable(error)) return next()
       throw error instanceof LoaderError ? revive(error) : error

@@ -8,3 +8,6 @@ export function revive(error: LoaderError): Error {
   if (name !== 'TRPCError' || typeof code !== 'string' || !(code in TRPC_ERROR_CODES_BY_KEY)) return error
   return new TRPCError({ code: code as keyof typeof TRPC_ERROR_CODES_BY_KEY, message, cause: error })
 }
+
+/** What a loader throws whose answer depends on more of the input than its key has: nobody else may have that. */
+export const UNKEYED = new Error('the answer depends on more of the input than is in its key')

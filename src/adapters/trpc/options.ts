@@ -4,6 +4,7 @@ import type { Internals } from '../../core/internals.ts'
 import type { CallOptions, Policy, TagsOption } from '../../core/options.ts'
 import { checkScope, type Scope } from '../../core/scope.ts'
 import { checkTags } from '../../core/tag.ts'
+import { UNKEYED } from './errors.ts'
 
 /** A call as the procedure's builder has it where the middleware stands. */
 export interface Call<C = unknown, I = unknown> {
@@ -95,12 +96,13 @@ export function settingsOf(who: string, options: ProcedureCacheOptions<never, ne
     throw new TypeError(`enabled must be true, false or a function of the call, got ${show(enabled)}`)
   }
   const said = Object.fromEntries(OF_POLICY.map((name) => [name, options[name]]))
-  const base = internals.policy({
+  const checked = internals.policy({
     ...said,
     ...(typeof ttl === 'function' ? {} : { ttl: ttl === undefined ? (internals.policy({}).ttl ?? 60_000) : ttl }),
     ...(typeof tags === 'function' ? {} : { tags }),
     ...(typeof shouldCache === 'function' ? {} : { shouldCache }),
   } as CallOptions<never>)
+  const base = { ...checked, shareError: (error: unknown) => error !== UNKEYED && checked.shareError(error) }
   const listed = typeof tags === 'function' ? [] : [...tags] // the list is its owner's, who may go on with it
   return {
     scope,

@@ -30,22 +30,35 @@ export interface Chain {
 export function assertCacheOrder(router: AnyRouter, options: CacheOrderOptions = {}): void {
   known('assertCacheOrder', options, OPTIONS)
   const { harmless = [], lazy = [] } = options
-  if (!Array.isArray(harmless)) throw new TypeError(`harmless must be a list of middlewares, got ${show(harmless)}`)
-  if (!Array.isArray(lazy)) throw new TypeError(`lazy must be a list of paths, got ${show(lazy)}`)
+  listOf(
+    'harmless',
+    'middlewares',
+    harmless,
+    (one) => typeof one === 'function' || Array.isArray(Object(one)._middlewares),
+  )
+  listOf('lazy', 'paths', lazy, (one) => typeof one === 'string')
   const ignored = new Set(harmless.flatMap(middlewaresOf))
   const { procedures, lazy: unseen } = router._def as unknown as {
-    procedures: Record<string, { _def: Chain }>
+    procedures: Record<string, { _def: Chain & { type: string } }>
     lazy: Record<string, unknown>
   }
   const problems: string[] = []
   for (const [path, { _def }] of Object.entries(procedures)) {
-    const problem = problemOf(_def, ignored)
+    const problem = _def.type === 'query' ? problemOf(_def, ignored) : undefined // all others pass every cache
     if (problem !== undefined) problems.push(`${path}: ${problem}`)
   }
   for (const path of Object.keys(unseen)) {
     if (!lazy.includes(path)) problems.push(`${path}: a lazy router, whose procedures are not there yet`)
   }
   if (problems.length > 0) throw new Error(`assertCacheOrder:\n${problems.map((problem) => `- ${problem}`).join('\n')}`)
+}
+
+/** @throws TypeError for what is no list, or has something else in it */
+function listOf(name: string, what: string, given: readonly unknown[], isOne: (one: unknown) => boolean): void {
+  if (!Array.isArray(given)) throw new TypeError(`${name} must be a list of ${what}, got ${show(given)}`)
+  for (const [i, one] of given.entries()) {
+    if (!isOne(one)) throw new TypeError(`${name} must be a list of ${what}, got ${show(one)} at ${i}`)
+  }
 }
 
 /** `t.middleware()` gives what has a list of them. */
