@@ -1,13 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterEach, describe, expect, inject, test } from 'vitest'
 import packageJson from '../package.json' with { type: 'json' }
 import tsdown from '../tsdown.config.ts'
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
+const run = promisify(execFile)
 
 /** A running example. */
 interface Example {
@@ -29,7 +31,9 @@ afterEach(async () => {
 /** Runs the file as a user would, on a free port, until the test is over. */
 async function start(name: string, redisUrl?: string): Promise<Example> {
   const { REDIS_URL: _, ...environment } = process.env
-  const child = spawn(process.execPath, ['--import', 'tsx', `examples/${name}.ts`], {
+  // A route of Next.js has no server of its own.
+  const file = name === 'trpcNext' ? 'test/serveNext.ts' : `examples/${name}.ts`
+  const child = spawn(process.execPath, ['--import', 'tsx', file], {
     cwd: ROOT,
     env: { ...environment, PORT: '0', ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }) },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -44,7 +48,7 @@ async function start(name: string, redisUrl?: string): Promise<Example> {
       const port = /(?:port: |http:.*:)(\d+)/.exec(line)?.[1]
       if (port !== undefined) resolve({ url: `http://localhost:${port}` })
     })
-    child.on('close', (code) => reject(new Error(`examples/${name}.ts exited with ${code}:\n${complaints}`)))
+    child.on('close', (code) => reject(new Error(`${file} exited with ${code}:\n${complaints}`)))
   })
 }
 
@@ -97,6 +101,16 @@ const EXAMPLES = [
   {
     name: 'trpc',
     ask: ({ url }: Example) => ask(`${url}/product.byId?input=${encodeURIComponent('{"id":"42"}')}`),
+    like: /^\{"result":\{"data":"Product 42, 0\.\d+"\}\}$/,
+  },
+  {
+    name: 'trpcFastify',
+    ask: ({ url }: Example) => ask(`${url}/trpc/product?input=${encodeURIComponent('{"id":"42"}')}`),
+    like: /^\{"result":\{"data":"Product 42, 0\.\d+"\}\}$/,
+  },
+  {
+    name: 'trpcNext',
+    ask: ({ url }: Example) => ask(`${url}/api/trpc/product?input=${encodeURIComponent('{"id":"42"}')}`),
     like: /^\{"result":\{"data":"Product 42, 0\.\d+"\}\}$/,
   },
 ]
@@ -168,14 +182,46 @@ test.each(['apollo', 'mercurius'])(
   },
 )
 
-test('orders of examples/trpc.ts are of one user, and refused to those without a name', async () => {
-  const { url } = await start('trpc')
-  const orders = (user: string) => ask(`${url}/orders`, { headers: { authorization: user } })
+test.each([
+  ['trpc', 'orders'],
+  ['trpcFastify', 'trpc/orders'],
+  ['trpcNext', 'api/trpc/orders'],
+])('orders of examples/%s.ts are of one user, and refused to those without a name', async (name, path) => {
+  const { url } = await start(name)
+  const orders = (user: string) => ask(`${url}/${path}`, { headers: { authorization: user } })
   const [ann, bob] = [await orders('ann'), await orders('bob')]
   expect(ann).toContain('Orders of ann')
   expect(bob).toContain('Orders of bob')
   expect(await orders('ann')).toBe(ann)
-  expect((await fetch(`${url}/orders`)).status).toBe(401)
+  expect((await fetch(`${url}/${path}`)).status).toBe(401)
+})
+
+test('examples/trpcFastify.ts tells HTTP caches what they may keep', async () => {
+  const { url } = await start('trpcFastify')
+  const headers = async (path: string, user?: string) => {
+    const response = await fetch(`${url}/trpc/${path}`, user === undefined ? {} : { headers: { authorization: user } })
+    return ['cache-control', 'cache-status'].map((name) => response.headers.get(name))
+  }
+  const product = `product?input=${encodeURIComponent('{"id":"42"}')}`
+  expect(await headers(product)).toEqual([expect.stringContaining('public'), expect.stringContaining('fwd=miss')])
+  expect(await headers(product)).toEqual([expect.stringContaining('public'), expect.stringContaining('hit')])
+  expect(await headers('orders', 'ann')).toEqual([
+    expect.stringContaining('private'),
+    expect.stringContaining('fwd=miss'),
+  ])
+})
+
+test('examples/trpcClient.ts asks examples/trpc.ts: a mutation makes the answer new', async () => {
+  const { url } = await start('trpc')
+  const { stdout } = await run(process.execPath, ['--import', 'tsx', 'examples/trpcClient.ts', url], { cwd: ROOT })
+  const said = (name: string) => new RegExp(`${name}: '(.* 0\\.\\d+)'`).exec(stdout)?.[1]
+  expect(said('first')).toMatch(/^Product 42, /)
+  expect(said('mine')).toMatch(/^Orders of ann, /)
+  expect([said('again'), said('kept')]).toEqual([said('first'), said('first')])
+  expect(said('renamed')).toMatch(/^Product 42, /)
+  expect(said('renamed')).not.toBe(said('kept'))
+  const source = await readFile(`${ROOT}examples/trpcClient.ts`, 'utf8')
+  expect(source.trimEnd().split('\n').length).toBeLessThanOrEqual(40)
 })
 
 test('every door of the package is its source here, for TypeScript and tsx', async () => {
