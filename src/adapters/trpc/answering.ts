@@ -42,7 +42,7 @@ export function answering(internals: Internals): AnswerCall {
   async function bypassed(call: MiddlewareCall, detail: string): Promise<MiddlewareResult> {
     const result = await call.next()
     const outcome: CacheOutcome = { type: 'forwarded', why: 'bypass', detail }
-    note(call.ctx, { outcome, public: false, left: undefined, age: 0 })
+    note(call.ctx, { call: call.getRawInput, outcome, public: false, left: undefined, age: 0 })
     return result
   }
 
@@ -142,24 +142,24 @@ export function answering(internals: Internals): AnswerCall {
     } catch (error) {
       if (unkeyed) tellReread(path)
       if (own !== undefined && (unkeyed || !own.ok)) return own
-      if (error === UNKEYED) return next()
+      if (error === UNKEYED) return bypassed(call, 'not shared')
       // Of another caller here: it may speak of that one's rights.
-      if (own === undefined && error instanceof TRPCError && !isShareable(error)) return next()
+      if (own === undefined && error instanceof TRPCError && !isShareable(error)) return bypassed(call, 'not shared')
       throw error instanceof LoaderError ? revive(error) : error
     }
 
     function outcomeOf(data: unknown): CallOutcome {
-      const isPublic = whose === null
+      const what = { call: getRawInput, public: whose === null }
       const tags = () => (typeof order.tags === 'function' ? order.tags(data) : order.tags)
       if (hit !== undefined) {
         const { left, age } = hit
-        return { outcome: { type: 'hit', ttl: left }, public: isPublic, left, age, tags }
+        return { ...what, outcome: { type: 'hit', ttl: left }, left, age, tags }
       }
       // Of what another call has computed only this is known: it was not older than the flight.
       const { ttl } = order.policy
       const left = (stored || own === undefined) && typeof ttl === 'number' ? ttl : undefined
       const kept = { stored, collapsed: own === undefined, ttl: left }
-      return { outcome: { type: 'forwarded', why: 'miss', ...kept }, public: isPublic, left, age: 0, tags }
+      return { ...what, outcome: { type: 'forwarded', why: 'miss', ...kept }, left, age: 0, tags }
     }
   }
 }

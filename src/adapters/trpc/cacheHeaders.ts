@@ -18,7 +18,7 @@ export interface CacheHeadersOptions {
 /** The part of what `responseMeta` is called with that counts. */
 export interface MetaRequest {
   readonly ctx?: unknown
-  readonly info?: { readonly calls: readonly unknown[] } | undefined
+  readonly info?: { readonly calls: readonly { getRawInput(): Promise<unknown> }[] } | undefined
   readonly type: string
   readonly errors: readonly unknown[]
   /** The headers leave before the answers are there: nothing is known of them. */
@@ -54,9 +54,12 @@ export function cacheHeaders(options: CacheHeadersOptions = {}): (request: MetaR
   }
 
   return ({ ctx, info, type, errors, eagerGeneration }) => {
-    const outcomes = outcomesOf(ctx) ?? []
+    const { calls = [] } = info ?? {}
+    const noted = outcomesOf(ctx) ?? []
+    // Not what their procedures have asked for themselves; of several caches in a chain the outer one, which notes last.
+    const outcomes = calls.flatMap((one) => noted.findLast(({ call }) => call === one.getRawInput) ?? [])
     if (eagerGeneration || type !== 'query' || outcomes.length === 0) return {}
-    const complete = errors.length === 0 && outcomes.length === info?.calls.length
+    const complete = errors.length === 0 && outcomes.length === calls.length
     const policy = strictest(complete ? outcomes.map(policyOf) : [])
     const age = Math.floor(Math.max(...outcomes.map((one) => one.age)) / 1000)
     const headers = new Headers({

@@ -3,6 +3,8 @@ import type { CacheOutcome } from '../http/cacheStatus.ts'
 
 /** How one call of a request was answered. */
 export interface CallOutcome {
+  /** Which call of the request: its `getRawInput`. Another one for calls that a procedure makes itself. */
+  readonly call: object
   readonly outcome: CacheOutcome
   /** The answer is the same for everybody. */
   readonly public: boolean

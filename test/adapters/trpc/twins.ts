@@ -3,6 +3,7 @@ import { type AnyRouter, initTRPC } from '@trpc/server'
 import { createHTTPHandler } from '@trpc/server/adapters/standalone'
 import { parse, stringify } from 'devalue'
 import { afterEach } from 'vitest'
+import { type CacheHeadersOptions, cacheContext, cacheHeaders } from '../../../src/adapters/trpc/index.ts'
 import { type Cache, type CacheOptions, createCache, type Store } from '../../../src/index.ts'
 import { testNamespace } from '../../redis/namespace.ts'
 import { createGate, type Gate } from '../gate.ts'
@@ -50,6 +51,8 @@ export interface Twins<R extends AnyRouter> {
 export interface TwinOptions {
   cache?: Omit<CacheOptions, 'store' | 'namespace'>
   transformer?: typeof transformer
+  /** Says in the headers how the calls were answered. */
+  headers?: CacheHeadersOptions
 }
 
 /** Opens two instances for each test of the file, and closes them behind it. */
@@ -78,7 +81,8 @@ export function useTwins(storeOf: () => Store) {
       const router = routerOf({ cache, run })
       const handler = createHTTPHandler({
         router,
-        createContext: ({ req }) => ({ user: req.headers.authorization }),
+        createContext: ({ req }) => ({ user: req.headers.authorization, ...(options.headers && cacheContext()) }),
+        ...(options.headers && { responseMeta: cacheHeaders(options.headers) }),
         onError: ({ error }) => errors.push(error),
       })
       const server = await serveHttp(handler)
