@@ -152,3 +152,52 @@ t.procedure.use(cached({ scope: null }))
 t.procedure.use(cached({ cache, scope: null, tll: 1 }))
 // @ts-expect-error ms as text
 t.procedure.use(cached({ cache, scope: null, ttl: '1m' }))
+
+// Everything that is a function of the call sees the narrowed context and the parsed input; what is about the answer, it too.
+signedIn.input(Order).use(
+  cached({
+    cache,
+    scope: null,
+    key({ ctx, input, path }) {
+      expectTypeOf(ctx.user.id).toEqualTypeOf<string>()
+      expectTypeOf(input).toEqualTypeOf<{ id: number; at?: Date | undefined }>()
+      expectTypeOf(path).toEqualTypeOf<string>()
+      return [input.id]
+    },
+    vary({ ctx, input }) {
+      expectTypeOf(ctx.roles).toEqualTypeOf<readonly ['buyer']>()
+      expectTypeOf(input.id).toEqualTypeOf<number>()
+      return ctx.requestId
+    },
+    enabled({ ctx, input }) {
+      expectTypeOf(ctx.user.id).toEqualTypeOf<string>()
+      expectTypeOf(input.id).toEqualTypeOf<number>()
+      return true
+    },
+    tags({ input, ctx, data, path }) {
+      expectTypeOf(ctx.user.id).toEqualTypeOf<string>()
+      expectTypeOf(input.id).toEqualTypeOf<number>()
+      expectTypeOf(data).toEqualTypeOf<unknown>()
+      return [`Order:${input.id}`, `User:${ctx.user.id}`, path]
+    },
+    ttl({ ctx, input, data }) {
+      expectTypeOf(ctx.user.id).toEqualTypeOf<string>()
+      expectTypeOf(input.id).toEqualTypeOf<number>()
+      expectTypeOf(data).toEqualTypeOf<unknown>()
+      return input.id
+    },
+    shouldCache: ({ ctx, input, data }) => data !== null && input.id > 0 && ctx.roles.length > 0,
+  }),
+)
+// @ts-expect-error a property that the input does not have
+signedIn.input(Order).use(cached({ cache, scope: null, tags: ({ input }) => [input.name] }))
+// @ts-expect-error a property that the context does not have
+signedIn.use(cached({ cache, scope: null, tags: ({ ctx }) => [ctx.account] }))
+// @ts-expect-error numbers are no tags
+signedIn.input(Order).use(cached({ cache, scope: null, tags: ({ input }) => [input.id] }))
+// @ts-expect-error a promise
+signedIn.use(cached({ cache, scope: null, tags: async () => ['Order'] }))
+// @ts-expect-error not yes or no
+signedIn.use(cached({ cache, scope: null, enabled: ({ ctx }) => ctx.user.id }))
+// @ts-expect-error the input is there as the parser left it
+signedIn.input(Order).use(cached({ cache, scope: ({ input }) => input.id }))
