@@ -82,7 +82,9 @@ function problemOf({ middlewares, meta }: Chain, ignored: ReadonlySet<object>): 
   return `behind its cache stands ${names}: a hit is answered without it, so put the cache behind it`
 }
 
-function nameOf({ name }: { readonly name: string }): string {
+function nameOf({ name, _type }: Chain['middlewares'][number]): string {
+  // It forms the errors of who runs the procedure, and of nobody who waits for it.
+  if (_type === 'errors') return '.errors()'
   return name === '' ? 'a middleware without a name' : name
 }
 
@@ -92,7 +94,7 @@ function isHarmless(middleware: Chain['middlewares'][number]): boolean {
 
 /** tRPC's own: parsers of inputs refuse by the input alone, which is in the key, and those of outputs see what is kept. */
 function isParser({ _type = '' }: Chain['middlewares'][number]): boolean {
-  return ['input', 'output', 'errors'].includes(_type)
+  return _type === 'input' || _type === 'output'
 }
 
 /** The chain of a query; `undefined` for what is none, or not there. */
@@ -106,7 +108,7 @@ export function chainOf(router: AnyRouter, path: string): Chain | undefined {
 export function refusersBefore({ middlewares, meta }: Chain): readonly string[] | undefined {
   const at = middlewares.findIndex((middleware) => isPublic(middleware, meta) === true)
   if (at < 0) return undefined
-  const before = middlewares.slice(0, at).filter((middleware) => !isParser(middleware))
+  const before = middlewares.slice(0, at).filter((one) => !isParser(one) && one._type !== 'errors')
   return before
     .filter((middleware) => isPublic(middleware, meta) !== undefined || markOf(middleware) === undefined)
     .map(nameOf)

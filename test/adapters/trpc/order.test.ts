@@ -88,8 +88,8 @@ describe('assertCacheOrder', () => {
         .input(z.object({ page: z.number() }))
         .query(answer),
       formatted: t.procedure
-        .use(open())
         .errors(({ shape }) => shape)
+        .use(open())
         .query(answer),
       twice: t.procedure
         .use(open())
@@ -116,6 +116,14 @@ describe('assertCacheOrder', () => {
       }),
     })
     expect(said(router)).toEqual([])
+  })
+
+  test('names .errors(), which forms nothing for those who wait', () => {
+    const formatted = t.procedure
+      .use(open())
+      .errors(({ shape }) => shape)
+      .query(answer)
+    expect(said(t.router({ formatted }))).toEqual([behind('formatted', '.errors()')])
   })
 
   test('names every procedure, and all that stands behind', () => {
