@@ -38,6 +38,7 @@ const calls = {
     const redis = new Redis(redisUrl)
     await redis.set('by hand', answer)
     server = createServer(await listenerOf(contestant, redis, redisUrl)).listen(0, '127.0.0.1')
+    server.keepAliveTimeout = 60_000 // the others have their turn meanwhile
     await once(server, 'listening')
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`
   },

@@ -28,6 +28,7 @@ const calls = {
   /** Serves; its URL. */
   async start(contestant: Contestant, redisUrl: string): Promise<string> {
     server = createServer(await listenerOf(contestant, redisUrl)).listen(0, '127.0.0.1')
+    server.keepAliveTimeout = 60_000 // the others have their turn meanwhile
     await once(server, 'listening')
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}/products`
   },
