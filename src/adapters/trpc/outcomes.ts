@@ -57,15 +57,18 @@ export async function collect<T>(run: () => Promise<T>): Promise<{ result: T; ou
   }
 }
 
+/** Of a WebSocket, whose context lives as long as it does, the latest are kept: nobody asks for them. */
+const MAX_OUTCOMES = 1000
+
 /** Notes how a call was answered, where somebody wants to know. */
 export function note(ctx: unknown, outcome: CallOutcome): void {
-  outcomesOf(ctx)?.push(outcome)
+  const outcomes = outcomesOf(ctx)
+  outcomes?.push(outcome)
+  if (outcomes !== undefined && outcomes.length > MAX_OUTCOMES) outcomes.shift()
   collecting().outcomes.getStore()?.push(outcome)
 }
 
 /** How the calls of the request were answered; `undefined` without `cacheContext()`. */
-export function outcomesOf(
-  ctx: unknown,
-): (readonly CallOutcome[] & { push(outcome: CallOutcome): number }) | undefined {
+export function outcomesOf(ctx: unknown): CallOutcome[] | undefined {
   return typeof ctx === 'object' && ctx !== null ? (ctx as Partial<CacheContext>)[OUTCOMES] : undefined
 }
