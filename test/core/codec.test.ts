@@ -56,8 +56,19 @@ describe('a plain value', () => {
 
   it('is looked at without running anything of it', () => {
     let runs = 0
-    // biome-ignore format: one line
-    const watched = { get a() { return runs++ }, list: [{ get b() { return runs++ } }], toJSON: () => runs++ }
+    const watched = {
+      get a() {
+        return runs++
+      },
+      list: [
+        {
+          get b() {
+            return runs++
+          },
+        },
+      ],
+      toJSON: () => runs++,
+    }
     expect(fitOf(watched).type).toBe('unfit')
     expect(fitOf(Object.defineProperty({ a: 1 }, 'toJSON', { value: () => runs++ })).type).toBe('unfit')
     expect(fitOf(Object.defineProperty({ a: 1 }, 'then', { get: () => runs++ })).type).toBe('plain')
@@ -190,8 +201,17 @@ describe('an unfit value', () => {
     ['a toJSON method', '', Object.defineProperty({}, 'toJSON', { value: () => 1 })],
     ['a symbol', '["a-b"]', { 'a-b': Symbol('s') }],
     ['a property named by a symbol', '', { [Symbol('s')]: 1 }],
-    // biome-ignore format: one line
-    ['an accessor', '[0].now', [{ get now() { return 1 } }]],
+    [
+      'an accessor',
+      '[0].now',
+      [
+        {
+          get now() {
+            return 1
+          },
+        },
+      ],
+    ],
     ['an accessor', '[0].now', [{ set now(_: number) {}, at: new Date(1) }]],
     ['an array with properties', '.found', { found: 'abc'.match(/b/) }],
     ['an array with properties', '', Object.assign(holes(3, 1), { a: 1 })],

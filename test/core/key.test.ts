@@ -201,8 +201,16 @@ describe('what has no canonical text is refused with its place', () => {
     [[new Map([[() => 1, 1]])], 'key[0].keys() is a function: put a name into the key'],
     [[new Map([[1, { f: Symbol() }]])], 'key[0].values().f is a symbol: put its description into the key'],
     [[new Set([Symbol()])], 'key[0].values() is a symbol: put its description into the key'],
-    // biome-ignore format: one line
-    [[{ get now() { return 1 } }], 'key[0].now is an accessor: put its value into the key'],
+    [
+      [
+        {
+          get now() {
+            return 1
+          },
+        },
+      ],
+      'key[0].now is an accessor: put its value into the key',
+    ],
     [Object.assign(new Array(3), { 0: 1, 2: 3 }), 'key[1] is a hole: put undefined or null into the key'],
     [Object.assign(['a'], { b: 1 }), 'key is an array with properties: put an object into the key'],
     [[/x/], 'key[0] is a RegExp: put its id into the key'],
@@ -227,7 +235,11 @@ describe('what has no canonical text is refused with its place', () => {
 
   it('never runs a getter', () => {
     let runs = 0
-    const watched = { get secret() { return runs++ } } // biome-ignore format: one line
+    const watched = {
+      get secret() {
+        return runs++
+      },
+    }
     expect(() => keyId([watched])).toThrow(TypeError)
     expect(keyShape([watched])).toBe('[object]')
     expect(runs).toBe(0)

@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { courseOf } from '../../core/course.ts'
 import type { CacheOutcome } from '../http/cacheStatus.ts'
 
 /** How one call of a request was answered. */
@@ -29,32 +29,13 @@ export function cacheContext(): CacheContext {
   return { [OUTCOMES]: [] }
 }
 
-/** By a registered symbol, as above: what collects the outcomes of one request without its context. */
-const COLLECTING = Symbol.for('atomcache.trpc.collecting.1')
-
-interface Collecting {
-  readonly outcomes: AsyncLocalStorage<CallOutcome[]>
-  running: number
-}
-
-function collecting(): Collecting {
-  const shared = globalThis as { [COLLECTING]?: Collecting }
-  shared[COLLECTING] ??= { outcomes: new AsyncLocalStorage(), running: 0 }
-  return shared[COLLECTING]
-}
+/** What collects the outcomes of one request without its context. */
+const collecting = courseOf<CallOutcome[]>('trpc.outcomes')
 
 /** Runs what answers a request; `outcomes` are there when it has ended. */
 export async function collect<T>(run: () => Promise<T>): Promise<{ result: T; outcomes: readonly CallOutcome[] }> {
-  const shared = collecting()
   const outcomes: CallOutcome[] = []
-  shared.running++
-  try {
-    return { result: await shared.outcomes.run(outcomes, run), outcomes }
-  } finally {
-    shared.running--
-    // Before Node 24 it slows every promise of the process down, for as long as it is on.
-    if (shared.running === 0) shared.outcomes.disable()
-  }
+  return { result: await collecting.run(outcomes, run), outcomes }
 }
 
 /** Of a WebSocket, whose context lives as long as it does, the latest are kept: nobody asks for them. */
@@ -65,7 +46,7 @@ export function note(ctx: unknown, outcome: CallOutcome): void {
   const outcomes = outcomesOf(ctx)
   outcomes?.push(outcome)
   if (outcomes !== undefined && outcomes.length > MAX_OUTCOMES) outcomes.shift()
-  collecting().outcomes.getStore()?.push(outcome)
+  collecting.current?.push(outcome)
 }
 
 /** How the calls of the request were answered; `undefined` without `cacheContext()`. */

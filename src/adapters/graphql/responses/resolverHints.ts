@@ -1,6 +1,6 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { GraphQLResolveInfo } from 'graphql'
 import { show } from '../../../core/checks.ts'
+import { courseOf } from '../../../core/course.ts'
 import { type CacheHint, checkHint } from '../documents/cacheControl.ts'
 
 /** What a resolver may say of its field. */
@@ -42,42 +42,18 @@ interface Notes extends Hints {
   addForeign(hint: FieldHint): void
 }
 
-/** By a registered symbol: resolvers and plugin may have the ESM and the CommonJS build. */
-const RUNNING = Symbol.for('atomcache.hints.1')
-
-interface Running {
-  /** Those of the execution in whose course something is called. */
-  readonly notes: AsyncLocalStorage<Notes>
-  executions: number
-}
-
-function running(): Running {
-  const shared = globalThis as { [RUNNING]?: Running }
-  shared[RUNNING] ??= { notes: new AsyncLocalStorage(), executions: 0 }
-  return shared[RUNNING]
-}
+/** Those of the execution in whose course something is called. */
+const course = courseOf<Notes>('hints')
 
 /** Runs the operation for a response; `hints` are there when it has ended. */
-export async function withHints<T>(
-  executed: Executed,
-  subject: Subject,
-  run: (hints: Hints) => Promise<T>,
-): Promise<T> {
-  const shared = running()
-  const notes = createNotes(executed, subject, shared.notes.getStore())
-  shared.executions++
-  try {
-    return await shared.notes.run(notes, run, notes)
-  } finally {
-    shared.executions--
-    // Before Node 24 it slows every promise of the process down, for as long as it is on: hits need none of it.
-    if (shared.executions === 0) shared.notes.disable()
-  }
+export function withHints<T>(executed: Executed, subject: Subject, run: (hints: Hints) => Promise<T>): Promise<T> {
+  const notes = createNotes(executed, subject, course.current)
+  return course.run(notes, () => run(notes))
 }
 
 /** Whether this is called in the course of the execution for that very response: who waited for it would wait for itself. */
 export function isWithin({ cache, id }: Subject): boolean {
-  let notes = running().notes.getStore()
+  let notes = course.current
   while (notes !== undefined) {
     if (notes.subject.id === id && notes.subject.cache === cache) return true
     notes = notes.outer
@@ -87,7 +63,7 @@ export function isWithin({ cache, id }: Subject): boolean {
 
 /** Says it of all that is executed where this is called: of an answer from the cache, which is part of that. */
 export function tellOuter(hint: FieldHint): void {
-  running().notes.getStore()?.addForeign(hint)
+  course.current?.addForeign(hint)
 }
 
 function createNotes({ operation, schema }: Executed, subject: Subject, outer: Notes | undefined): Notes {
@@ -143,7 +119,7 @@ export function setCacheHint(info: Info, hint: FieldHint): void {
     throw new TypeError(`setCacheHint takes a hint: { maxAge, scope }, got ${show(hint)}`)
   }
   checkHint(hint, 'setCacheHint', ['maxAge', 'scope'])
-  running().notes.getStore()?.add(info, hint)
+  course.current?.add(info, hint)
 }
 
 function pathOf({ prev, key }: GraphQLResolveInfo['path']): string {
