@@ -1,12 +1,10 @@
 /** One GraphQL server of those that are compared, in a process of its own: it says what CPU time it used. */
-import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { RequestListener } from 'node:http'
 import { createRedisCache } from '@envelop/response-cache-redis'
 import { useResponseCache } from '@graphql-yoga/plugin-response-cache'
 import { createSchema, createYoga, type Plugin } from 'graphql-yoga'
 import { Redis } from 'ioredis'
-import { serve } from '../../test/redis/child.ts'
+import { type ContestantCalls, serveContestant } from '../contestant.ts'
 import { productOf } from '../products.ts'
 
 // As it is published: run from source it would carry what the loader adds to it.
@@ -28,31 +26,6 @@ const schema = createSchema({
     },
   },
 })
-
-let server: Server | undefined
-let before = process.cpuUsage()
-
-const calls = {
-  /** Serves; its URL. `answer` is what those that have no GraphQL answer with. */
-  async start(contestant: Contestant, redisUrl: string, answer: string): Promise<string> {
-    const redis = new Redis(redisUrl)
-    await redis.set('by hand', answer)
-    server = createServer(await listenerOf(contestant, redis, redisUrl)).listen(0, '127.0.0.1')
-    server.keepAliveTimeout = 60_000 // the others have their turn meanwhile
-    await once(server, 'listening')
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`
-  },
-  begin(): void {
-    before = process.cpuUsage()
-  },
-  /** CPU time since `begin`, in microseconds. */
-  end(): number {
-    const { user, system } = process.cpuUsage(before)
-    return user + system
-  },
-}
-
-export type ServerCalls = typeof calls
 
 async function listenerOf(contestant: Contestant, redis: Redis, redisUrl: string): Promise<RequestListener> {
   if (contestant === 'http') return rawListener(redis)
@@ -104,4 +77,12 @@ function rawListener(redis: Redis): RequestListener {
   }
 }
 
-serve(calls)
+/** `answer` is what those that have no GraphQL answer with. */
+type Given = [contestant: Contestant, redisUrl: string, answer: string]
+export type ServerCalls = ContestantCalls<Given>
+
+serveContestant('/graphql', async (...[contestant, redisUrl, answer]: Given) => {
+  const redis = new Redis(redisUrl)
+  await redis.set('by hand', answer)
+  return listenerOf(contestant, redis, redisUrl)
+})

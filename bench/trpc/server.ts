@@ -1,12 +1,10 @@
 /** One tRPC server of those that are compared, in a process of its own: it says what CPU time it used. */
-import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { RequestListener } from 'node:http'
 import { initTRPC } from '@trpc/server'
 import { createHTTPHandler } from '@trpc/server/adapters/standalone'
 import { Redis } from 'ioredis'
 import { z } from 'zod'
-import { serve } from '../../test/redis/child.ts'
+import { type ContestantCalls, serveContestant } from '../contestant.ts'
 import { productOf } from '../products.ts'
 
 // As it is published: run from source it would carry what the loader adds to it.
@@ -20,29 +18,6 @@ const t = initTRPC.create()
 const input = z.object({ first: z.number() })
 const products = ({ input: { first } }: { input: { first: number } }) =>
   Array.from({ length: first }, (_, i) => productOf(i))
-
-let server: Server | undefined
-let before = process.cpuUsage()
-
-const calls = {
-  /** Serves; its URL. */
-  async start(contestant: Contestant, redisUrl: string): Promise<string> {
-    server = createServer(await listenerOf(contestant, redisUrl)).listen(0, '127.0.0.1')
-    server.keepAliveTimeout = 60_000 // the others have their turn meanwhile
-    await once(server, 'listening')
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/products`
-  },
-  begin(): void {
-    before = process.cpuUsage()
-  },
-  /** CPU time since `begin`, in microseconds. */
-  end(): number {
-    const { user, system } = process.cpuUsage(before)
-    return user + system
-  },
-}
-
-export type ServerCalls = typeof calls
 
 async function listenerOf(contestant: Contestant, redisUrl: string): Promise<RequestListener> {
   if (contestant === 'hand') {
@@ -75,4 +50,6 @@ function built(door: string) {
   return import(new URL(`../../dist/${door}.js`, import.meta.url).href)
 }
 
-serve(calls)
+export type ServerCalls = ContestantCalls<Parameters<typeof listenerOf>>
+
+serveContestant('/products', listenerOf)
