@@ -6,12 +6,12 @@ import type { Scope } from '../../core/scope.ts'
 import { answering } from './responses/execution.ts'
 import { type ResponseCacheOptions, ruleOptions } from './responses/options.ts'
 import { schemaCheck } from './responses/schemaCheck.ts'
-import { untouchedOf } from './results/served.ts'
+import { BYTES, untouchedOf } from './results/served.ts'
 import type { EarlyOptions } from './yoga/early.ts'
-import { earlyHooks, earlyOf } from './yoga/earlyHooks.ts'
+import { earlyHooks, earlyOf, type Read } from './yoga/earlyHooks.ts'
 import { mediaTypeFor } from './yoga/earlyRequests.ts'
-import { type HttpAnswers, type HttpOptions, responseHeaders } from './yoga/responseHeaders.ts'
-import { storedReplies } from './yoga/storedReplies.ts'
+import { type HttpOptions, responseHeaders } from './yoga/responseHeaders.ts'
+import { type Replied, storedReplies } from './yoga/storedReplies.ts'
 
 export { type CacheHint, type CacheScope, cacheControlTypeDefs } from './documents/cacheControl.ts'
 export type { ResponseCacheMetadata } from './responses/metadata.ts'
@@ -38,6 +38,12 @@ export interface YogaCacheOptions<C = Record<string, unknown>> extends ResponseC
   readonly early?: EarlyOptions | undefined
 }
 
+/** What is known of a request. In one place: weak maps, whose keys are so short-lived, keep the garbage collector busy. */
+interface Exchange extends Replied {
+  enabled?: boolean
+  read?: Read
+}
+
 /**
  * Caches whole query responses, computed once over all instances, and invalidates what mutations return. Errors and
  * subscriptions are not stored. It belongs behind the plugins that authenticate.
@@ -49,12 +55,15 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
   const { session, enabled = () => true, http = {} } = options
   const headers = responseHeaders(http, internalsOf(options.cache).now)
   const replies = storedReplies(headers)
-  const requests = new WeakMap<Request, HttpAnswers & { enabled?: boolean }>()
+  const requests = new WeakMap<Request, Exchange>()
 
   /** The request has come by HTTP, and is answered so. */
-  function known(request: Request): HttpAnswers & { enabled?: boolean } {
-    const one = requests.get(request) ?? { asked: 0, answers: [] }
-    requests.set(request, one)
+  function known(request: Request): Exchange {
+    let one = requests.get(request)
+    if (one === undefined) {
+      one = { asked: 0, answers: [] }
+      requests.set(request, one)
+    }
     return one
   }
 
@@ -62,10 +71,10 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
   let begun = false
   const hooks =
     early &&
-    earlyHooks(early, headers, (request, mediaType, { response, scope }, fetchAPI) => {
+    earlyHooks(early, headers, known, (request, mediaType, { response, scope }, fetchAPI) => {
       const about = known(request)
       about.asked++
-      about.answers.push({ result: {}, outcome: { type: 'hit', ttl: early.left(response) }, scope, response })
+      about.answers.push({ result: BYTES, outcome: { type: 'hit', ttl: early.left(response) }, scope, response })
       return replies.of(request, about, response, mediaType, fetchAPI)
     })
   const check = schemaCheck(ruleOptions(options))
@@ -95,7 +104,7 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
         const context = args.contextValue as C & YogaInitialContext
         const { request } = context
         // As with graphql-ws there may be none, or one for many operations: nothing is told in its headers.
-        const about = requests.get(request) ?? { asked: 0, answers: [] }
+        const about: Exchange = requests.get(request) ?? { asked: 0, answers: [] }
         const answered = await answer({
           args,
           execute: executeFn,
@@ -105,8 +114,7 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
           },
           scope: (operation) => session(request, context, operation),
           planned(plan, admitted) {
-            const params = hooks?.paramsOf(request)
-            if (params !== undefined) early?.learn(params, args.schema, plan, admitted)
+            if (about.read !== undefined) early?.learn(about.read.params, args.schema, plan, admitted)
           },
           directives: request && headers.directives(request),
         })

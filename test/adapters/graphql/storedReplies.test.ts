@@ -1,7 +1,8 @@
 import { createSchema, createYoga, type Plugin } from 'graphql-yoga'
 import { describe, expect, test } from 'vitest'
-import { type HttpAnswers, responseHeaders } from '../../../src/adapters/graphql/yoga/responseHeaders.ts'
-import { storedReplies } from '../../../src/adapters/graphql/yoga/storedReplies.ts'
+import { servedResult } from '../../../src/adapters/graphql/results/served.ts'
+import { responseHeaders } from '../../../src/adapters/graphql/yoga/responseHeaders.ts'
+import { type Replied, storedReplies } from '../../../src/adapters/graphql/yoga/storedReplies.ts'
 import { useHttpTown } from './httpTown.ts'
 
 const { fetchAPI } = createYoga({ schema: createSchema({ typeDefs: 'type Query { a: Int }' }) })
@@ -21,9 +22,13 @@ const STORED = {
 /** The reply of a hit after ten seconds, before other plugins see it. */
 function hit(headers: Record<string, string> = {}, api: { Response: typeof Response } = fetchAPI) {
   const replies = storedReplies(responseHeaders({}, () => 10_000))
-  const result = { data: { a: 1 } }
-  const answer = { result, outcome: { type: 'hit', ttl: 50_000 }, scope: null, response: STORED } as const
-  const known: HttpAnswers = { asked: 1, answers: [answer] }
+  const answer = {
+    result: servedResult(STORED),
+    outcome: { type: 'hit', ttl: 50_000 },
+    scope: null,
+    response: STORED,
+  } as const
+  const known: Replied = { asked: 1, answers: [answer] }
   const request = new fetchAPI.Request('http://shop.example/graphql?query={a}', { headers })
   const reply = replies.of(request, known, STORED, 'application/json', api)
   return { reply, complete: (response = reply) => replies.complete(request, known, response, api) }

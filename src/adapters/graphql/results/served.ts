@@ -3,11 +3,18 @@ import type { ExecutionResult } from 'graphql'
 import { failureOf } from './failures.ts'
 import type { StoredResponse } from './response.ts'
 
-/** Results that were written as they are stored. */
-const unchanged = new WeakSet<object>()
+/** What is known of a result that was made of a stored response. In the result: weak maps keep the collector busy. */
+const SERVED = Symbol('served')
 
-/** What results were made of, as long as nobody has changed them, or may have. */
-const untouched = new WeakMap<object, () => StoredResponse | undefined>()
+interface Served {
+  /** What it was made of, as long as it is this very one, and nobody has changed it, or may have. */
+  untouched(result: unknown): StoredResponse | undefined
+  /** It was written as it is stored. */
+  unchanged: boolean
+}
+
+/** The result of who is answered with the stored bytes, and gets no result. */
+export const BYTES: object = Object.freeze({ [SERVED]: { untouched: () => undefined, unchanged: true } })
 
 /**
  * The result of a stored response, anew for each request: plugins write into results. It has a `stringify`, which GraphQL
@@ -35,34 +42,38 @@ export function servedResult(stored: StoredResponse, own?: ExecutionResult): Exe
   }
   if (stored.extended) result.extensions = { ...read().extensions }
   const extensions = extensionsText(result)
-  const isSame = () => !looked && extensionsText(result) === extensions && Object.keys(result).every(isKnown)
-  untouched.set(result, () => (isSame() ? stored : undefined))
+  const isSame = (asked: unknown) =>
+    asked === result && !looked && extensionsText(result) === extensions && Object.keys(result).every(isKnown)
+  const served: Served = { untouched: (asked) => (isSame(asked) ? stored : undefined), unchanged: false }
   const stringify = (asked: ExecutionResult): string => {
     // Where somebody has changed it, or may have, it is written anew.
-    const same = asked === result && isSame()
+    const same = isSame(asked)
     const text = same ? textOf(stored) : JSON.stringify(asked)
     // Who only looked at it has changed nothing.
-    if (same || text === textOf(stored)) unchanged.add(result)
-    else unchanged.delete(result)
+    served.unchanged = same || text === textOf(stored)
     return text
   }
-  return Object.defineProperty(result, 'stringify', { value: stringify })
+  return Object.defineProperties(result, { stringify: { value: stringify }, [SERVED]: { value: served } })
 }
 
 /** What the result was made of, if that can be written in its place. */
 export function untouchedOf(result: unknown): StoredResponse | undefined {
-  return typeof result === 'object' && result !== null ? untouched.get(result)?.() : undefined
+  return servedOf(result)?.untouched(result)
 }
 
 /** Says that the result is written as it is stored. */
-export function unchangedResult<T extends object>(result: T): T {
-  unchanged.add(result)
-  return result
+export function unchangedResult(result: unknown): void {
+  const served = servedOf(result)
+  if (served !== undefined && !served.unchanged) served.unchanged = true
 }
 
 /** Whether the result was written as it is stored. */
 export function isUnchanged(result: unknown): boolean {
-  return typeof result === 'object' && result !== null && unchanged.has(result)
+  return servedOf(result)?.unchanged === true
+}
+
+function servedOf(result: unknown): Served | undefined {
+  return (result as { [SERVED]?: Served } | null | undefined)?.[SERVED]
 }
 
 function isKnown(member: string): boolean {

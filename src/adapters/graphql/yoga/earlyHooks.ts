@@ -45,24 +45,30 @@ export function earlyOf(options: EarlyCacheOptions): Early | undefined {
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof EarlyOptions>(['session'])
 
+/** What was read of a request before the framework read it. */
+export interface Read {
+  readonly mediaType: string
+  readonly params: Params
+  /** Method, and body or URL. */
+  readonly text: string
+}
+
 /** The two hooks of early answers: reading may come first, answering must come last. */
 export interface EarlyHooks {
-  /** What was read of the request. */
-  paramsOf(request: Request): Params | undefined
   /** Reads what is asked, where that is small. */
   readonly reading: Required<Pick<Plugin, 'onRequestParse'>>
   /** Answers. It has to stand behind all that may refuse requests. */
   readonly answering: Required<Pick<Plugin, 'onRequestParse'>>
 }
 
+/** @param known what is known of a request */
 export function earlyHooks(
   early: Early,
   headers: ResponseHeaders,
+  known: (request: Request) => { read?: Read },
   reply: (request: Request, mediaType: string, found: Found, fetchAPI: { Response: typeof Response }) => Response,
 ): EarlyHooks {
-  const asked = new WeakMap<Request, { readonly mediaType: string; readonly params: Params; readonly text: string }>()
   return {
-    paramsOf: (request) => asked.get(request)?.params,
     reading: {
       async onRequestParse({ request, requestParser, setRequestParser, fetchAPI }) {
         const mediaType = mediaTypeFor(request.headers.get('accept'))
@@ -84,15 +90,15 @@ export function earlyHooks(
           })
           params = early.recall(text) ?? paramsOfJson(body)
         } else return
-        if (isParams(params)) asked.set(request, { mediaType, params, text })
+        if (isParams(params)) known(request).read = { mediaType, params, text }
       },
     },
     answering: {
       async onRequestParse({ request, endResponse, fetchAPI }) {
-        const one = asked.get(request)
-        if (one === undefined) return
-        const found = await early.find(request, one.params, one.text)
-        if (found !== undefined) endResponse(reply(request, one.mediaType, found, fetchAPI))
+        const { read } = known(request)
+        if (read === undefined) return
+        const found = await early.find(request, read.params, read.text)
+        if (found !== undefined) endResponse(reply(request, read.mediaType, found, fetchAPI))
       },
     },
   }

@@ -39,7 +39,7 @@ export interface HttpAnswers {
 /** What is to be written. */
 export interface Written {
   /** By name in lower case, in place of those that are there: some `Headers` find no others in copies of themselves. */
-  readonly written: Readonly<Record<string, string>>
+  readonly written: Record<string, string>
   /** The client has the response already: 304, without its content. */
   readonly notModified: boolean
 }
@@ -147,7 +147,7 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
 const OF_SESSIONS = ['Authorization', 'Cookie']
 
 /** A 304 has none of them (RFC 9110 §15.4.5). */
-const OF_CONTENT = ['Content-Type', 'Content-Length', 'Content-Encoding']
+export const OF_CONTENT: ReadonlySet<string> = new Set(['content-type', 'content-length', 'content-encoding'])
 
 function checkSeconds(name: string, given: unknown): void {
   if (given === undefined || (typeof given === 'number' && given >= 0)) return

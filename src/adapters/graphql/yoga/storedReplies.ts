@@ -1,15 +1,22 @@
 import type { StoredResponse } from '../results/response.ts'
 import { unchangedResult } from '../results/served.ts'
-import type { HttpAnswers, ResponseHeaders } from './responseHeaders.ts'
+import { type HttpAnswers, OF_CONTENT, type ResponseHeaders } from './responseHeaders.ts'
+
+/** Answers, and what was made of them. */
+export interface Replied extends HttpAnswers {
+  reply?: Reply
+  /** What the framework has made of them. */
+  framed?: unknown
+}
 
 /** The bytes of stored responses as HTTP responses. */
 export interface StoredReplies {
   /** With all that HTTP caches have to know. `known` has one answer, whose result is not changed. */
-  of(request: Request, known: HttpAnswers, response: StoredResponse, mediaType: string, fetchAPI: FetchApi): Response
+  of(request: Request, known: Replied, response: StoredResponse, mediaType: string, fetchAPI: FetchApi): Response
   /** The same response: the framework has made it, of the answers as they are to be written. */
-  by<R>(known: HttpAnswers, response: R): R
+  by<R>(known: Replied, response: R): R
   /** The response as it leaves, whoever made it, and whatever plugins made of it: the same one, or another in its place. */
-  complete(request: Request, known: HttpAnswers, response: Response, fetchAPI: FetchApi): Response
+  complete(request: Request, known: Replied, response: Response, fetchAPI: FetchApi): Response
 }
 
 interface FetchApi {
@@ -19,56 +26,51 @@ interface FetchApi {
 /** A reply, and what was said in it. */
 interface Reply {
   readonly response: Response
-  /** What its headers were made of, and what that was then. */
-  readonly init: Fields
-  readonly content: Fields
-  readonly written: Fields
+  /** What its headers were made of, by name in lower case, and what that was then. */
+  readonly init: Readonly<Record<string, string>>
+  readonly names: readonly string[]
+  readonly values: readonly string[]
   readonly notModified: boolean
 }
 
-/** By name in lower case. */
-type Fields = Readonly<Record<string, string>>
-
 export function storedReplies(headers: Pick<ResponseHeaders, 'fields' | 'write'>): StoredReplies {
-  const made = new WeakMap<HttpAnswers, Reply>()
-  /** What the framework has made. */
-  const framed = new WeakMap<HttpAnswers, unknown>()
-
   /** What another response has in it nobody knows; but of the same bytes in a coding. */
-  function look(known: HttpAnswers, first: unknown, response: Response): void {
+  function look(known: Replied, first: unknown, response: Response): void {
     if (first !== response && !response.headers.has('content-encoding')) known.written = response
   }
 
   return {
     of(request, known, { bytes }, mediaType, fetchAPI) {
-      const [answer] = known.answers
-      if (answer !== undefined) unchangedResult(answer.result as object)
+      unchangedResult(known.answers[0]?.result)
       const type = `${mediaType}; charset=utf-8`
-      const content = { 'content-type': type, 'content-length': String(bytes.byteLength) }
-      const { written, notModified } = headers.fields(request, 200, new Map([['content-type', type]]), known)
-      const init = { ...content, ...written }
+      const { written: init, notModified } = headers.fields(request, 200, new Map([['content-type', type]]), known)
+      init['content-type'] = type
+      init['content-length'] = String(bytes.byteLength)
+      const names = Object.keys(init)
+      const values = Object.values(init)
       const body = bytes as Uint8Array<ArrayBuffer> // fetch has no type for bytes in somebody else's buffer
       const response = new fetchAPI.Response(body, { headers: init })
-      made.set(known, { response, init, content, written, notModified })
+      known.reply = { response, init, names, values, notModified }
       return response
     },
 
     by(known, response) {
-      framed.set(known, response)
+      known.framed = response
       return response
     },
 
     complete(request, known, response, fetchAPI) {
-      const reply = made.get(known)
+      const { reply, framed } = known
       if (reply === undefined) {
-        if (framed.has(known)) look(known, framed.get(known), response)
+        if (framed !== undefined) look(known, framed, response)
         return headers.write(request, response, known, fetchAPI)
       }
       if (reply.response === response && isUntouched(reply)) {
-        return reply.notModified ? new fetchAPI.Response(null, { status: 304, headers: reply.written }) : response
+        if (!reply.notModified) return response
+        return new fetchAPI.Response(null, { status: 304, headers: Object.fromEntries(saidIn(reply)) })
       }
       // With a cookie or a coding in it, or other fields, something else is to be said.
-      for (const [name, value] of Object.entries(reply.written)) takeBack(response.headers, name, value)
+      for (const [name, value] of saidIn(reply)) takeBack(response.headers, name, value)
       look(known, reply.response, response)
       return headers.write(request, response, known, fetchAPI)
     },
@@ -79,15 +81,21 @@ export function storedReplies(headers: Pick<ResponseHeaders, 'fields' | 'write'>
  * Whether it has still just the fields that it was made with. The `Headers` that Yoga has on Node keep the object that they were
  * made of, and write into it, or into a map in its place; of any other it is not known.
  */
-function isUntouched({ response, init, content, written }: Reply): boolean {
+function isUntouched({ response, init, names, values }: Reply): boolean {
   const { headersInit, _map, _setCookies } = response.headers as {
     headersInit?: unknown
     _map?: unknown
     _setCookies?: readonly string[]
   }
   if (headersInit !== init || _map !== undefined || (_setCookies?.length ?? 0) > 0) return false
-  for (const name in init) if (init[name] !== (written[name] ?? content[name])) return false
-  return true
+  let at = 0
+  for (const name in init) if (name !== names[at] || init[name] !== values[at++]) return false
+  return at === names.length
+}
+
+/** What it says besides what its content is. */
+function saidIn({ names, values }: Reply): [name: string, value: string][] {
+  return names.flatMap((name, i) => (OF_CONTENT.has(name) ? [] : [[name, values[i] as string]]))
 }
 
 /** The field without what was written into it; what others have added to it stays. */
