@@ -134,7 +134,7 @@ export function createEarly({ session }: EarlyOptions, internals: Internals): Ea
     recall: (text) => read.get(text),
 
     async find(request, params, text) {
-      const known = executed.get(textOf(params))
+      const known = last.get(params)?.known ?? executed.get(textOf(params))
       if (known === undefined) return undefined
       const scope = scopeFor(request)
       if (scope === undefined) return undefined
