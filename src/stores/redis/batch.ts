@@ -1,5 +1,5 @@
 /** Keys that are read by one command: a reply holds them all. */
-const MAX_KEYS = 100
+const MAX_KEYS = 1000
 
 interface Read<V> {
   readonly key: string
@@ -8,7 +8,7 @@ interface Read<V> {
 }
 
 /**
- * Reads of one moment, such as those of the calls of a batch, in one command. A moment is what is run without waiting for
+ * Reads of one moment, such as those of the calls of a batch or the items of a list, in one command. A moment is what is run without waiting for
  * anything outside of the process.
  */
 export function batched<V>(

@@ -1,11 +1,12 @@
 import type { Bytes } from '../../core/codec.ts'
 import { StoreError } from '../../core/errors.ts'
 import { inParts } from '../../core/parts.ts'
-import type { ClaimReply, Ended, Ending, Link, Seen, Session, Store } from '../../core/store.ts'
+import type { ClaimReply, ClaimRequest, Ended, Ending, Link, Seen, Session, Store } from '../../core/store.ts'
 import { batched } from './batch.ts'
 import { createClock } from './clock.ts'
 import { expiryOf, wholeMs } from './durations.ts'
 import { watchEviction } from './eviction.ts'
+import { gatherReplies } from './gather.ts'
 import { inTime, inTimeEach, inTimeOrFail } from './inTime.ts'
 import { namesOf } from './keys.ts'
 import { listing } from './listing.ts'
@@ -74,10 +75,21 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
   /** Of the scripts that read the clock of tags too, where it is on the same server; else it is read beside them. */
   const clockKeys: [clock?: string] = clustered ? [] : [names.clock]
   const readTagClock = tagClock(wiring, scripts, names)
+  const gather = gatherReplies()
   const get = (key: string) => send(() => client.getBuffer(key))
-  // The keys of a cluster are on many nodes.
-  const read = clustered ? get : batched(get, (keys) => send(() => client.mgetBuffer([...keys])))
+  const read = clustered
+    ? (key: string) => gather(serverName(key), get(key)) // the keys of a cluster are on many nodes
+    : batched(get, (keys) => send(() => client.mgetBuffer([...keys])))
   const inlineLimit = clustered ? CLUSTER_INLINE_LIMIT : INLINE_LIMIT
+
+  function serverName(key: string): string {
+    if (!clustered) return ''
+    try {
+      return wiring.serverOf(key).name
+    } catch {
+      return '' // the command itself says so
+    }
+  }
 
   async function readClock(): Promise<void> {
     try {
@@ -103,6 +115,36 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
     if (reply !== undefined && reply.length > 0) return Number(reply)
     fault(new StoreError('WRONG_TYPE', `${names.clock} is not a clock: values with tags are not stored`))
     return undefined
+  }
+
+  async function claim(id: string, { token, seen, lease }: ClaimRequest): Promise<ClaimReply> {
+    const sentAt = performance.now()
+    const clockBeside = clustered
+      ? inTime(
+          readTagClock().catch((error) => void fault(error)),
+          commandTimeout * CLOCK_SHARE,
+        )
+      : undefined
+    const [verdict, first, second, third, fourth] = await sendOnce(() =>
+      scripts.claim(
+        [names.entry(id), names.flight(id), ...clockKeys],
+        token,
+        wholeMs(lease),
+        instanceId,
+        encodeSeen(seen),
+      ),
+    )
+    switch (String(verdict)) {
+      case 'HIT':
+        return { type: 'hit' }
+      case 'LEAD':
+        clock.set(Number(second), Number(third), sentAt)
+        return { type: 'lead', present: decodePresent(first), clock: await (clockBeside ?? repliedClock(fourth)) }
+      case 'WAIT':
+        return { type: 'wait', token: String(first), leaseLeft: Number(second), present: decodePresent(third) }
+      default:
+        throw new StoreError('REFUSED', `claim replied ${String(verdict)}`)
+    }
   }
 
   /** Runs the end script. */
@@ -152,35 +194,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
       return all.flatMap((values) => values ?? [undefined]).map((bytes) => bytes ?? undefined)
     },
 
-    async claim(id, { token, seen, lease }): Promise<ClaimReply> {
-      const sentAt = performance.now()
-      const clockBeside = clustered
-        ? inTime(
-            readTagClock().catch((error) => void fault(error)),
-            commandTimeout * CLOCK_SHARE,
-          )
-        : undefined
-      const [verdict, first, second, third, fourth] = await sendOnce(() =>
-        scripts.claim(
-          [names.entry(id), names.flight(id), ...clockKeys],
-          token,
-          wholeMs(lease),
-          instanceId,
-          encodeSeen(seen),
-        ),
-      )
-      switch (String(verdict)) {
-        case 'HIT':
-          return { type: 'hit' }
-        case 'LEAD':
-          clock.set(Number(second), Number(third), sentAt)
-          return { type: 'lead', present: decodePresent(first), clock: await (clockBeside ?? repliedClock(fourth)) }
-        case 'WAIT':
-          return { type: 'wait', token: String(first), leaseLeft: Number(second), present: decodePresent(third) }
-        default:
-          throw new StoreError('REFUSED', `claim replied ${String(verdict)}`)
-      }
-    },
+    claim: (id, request) => gather(serverName(names.entry(id)), claim(id, request)),
 
     async renew(id, token, lease) {
       const waiters = Number(await send(() => scripts.renew(names.flight(id), token, wholeMs(lease))))

@@ -35,13 +35,13 @@ describe('reads of one moment', () => {
     expect(await Promise.all([cache.get('a'), load(2), load(3)])).toEqual([undefined, 2, 3])
   })
 
-  test('are of at most 100 keys a command', async () => {
+  test('are of at most 1,000 keys a command', async () => {
     const one = vi.fn(async (key: string) => key)
     const many = vi.fn(async (keys: readonly string[]) => keys)
     const read = batched(one, many)
-    const keys = Array.from({ length: 250 }, (_, i) => `key ${i}`)
+    const keys = Array.from({ length: 2500 }, (_, i) => `key ${i}`)
     expect(await Promise.all(keys.map(read))).toEqual(keys)
-    expect(many.mock.calls.map(([some]) => some.length)).toEqual([100, 100, 50])
+    expect(many.mock.calls.map(([some]) => some.length)).toEqual([1000, 1000, 500])
     expect(one).not.toHaveBeenCalled()
   })
 })
