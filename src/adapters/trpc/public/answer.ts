@@ -37,14 +37,35 @@ export const publicAnswerCodec: Codec = {
     const etag = buffer.toString('latin1', etagAt, bytesAt)
     const createdAt = buffer.readDoubleBE(0)
     const ttl = buffer.readDoubleBE(8)
-    // Whoever wrote it: nothing but what may be a header gets into one.
-    if (!isJsonType(type) || !ETAG.test(etag) || !(createdAt >= 0 && ttl >= 0)) throw new SyntaxError('it is no answer')
-    return { bytes: buffer.subarray(bytesAt), etag, type, createdAt, ttl } satisfies PublicAnswer
+    const answer = { bytes: buffer.subarray(bytesAt), etag, type, createdAt, ttl }
+    if (!isPublicAnswer(answer)) throw new SyntaxError('it is no answer')
+    return answer
   },
 }
 
 const FIXED_BYTES = 18
 const ETAG = /^"[\x21\x23-\x7e]+"$/
+
+/**
+ * Whether it is an answer, whoever wrote it, and by whatever codec: nothing but JSON is served as one, and nothing but what may be
+ * a header gets into one.
+ */
+export function isPublicAnswer(value: unknown): value is PublicAnswer {
+  const { bytes, etag, type, createdAt, ttl } = Object(value) as Record<keyof PublicAnswer, unknown>
+  return (
+    bytes instanceof Uint8Array &&
+    typeof type === 'string' &&
+    isJsonType(type) &&
+    typeof etag === 'string' &&
+    ETAG.test(etag) &&
+    isTime(createdAt) &&
+    isTime(ttl)
+  )
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0
+}
 
 /** Whether it is a `Content-Type` of JSON, short and with nothing else in it. */
 export function isJsonType(type: string): boolean {

@@ -3,7 +3,7 @@ import type { CallOptions, Policy } from '../../../core/options.ts'
 import type { CacheOutcome } from '../../http/cacheStatus.ts'
 import { etagOf } from '../../http/etag.ts'
 import { type CallOutcome, collect } from '../outcomes.ts'
-import { isJsonType, type PublicAnswer, publicAnswerCodec } from './answer.ts'
+import { isJsonType, isPublicAnswer, type PublicAnswer, publicAnswerCodec } from './answer.ts'
 import type { Asked } from './asked.ts'
 import type { Captured } from './capture.ts'
 
@@ -51,12 +51,11 @@ export function serving(internals: Internals, form: string) {
       value = UNSHARED // whoever ran it has its answer, or has left
     }
     if (own !== undefined) return { type: 'own', ...own }
-    if (value === UNSHARED) return { type: 'pass' }
-    const answer = value as PublicAnswer
-    const left = answer.createdAt + answer.ttl - internals.now()
+    if (!isPublicAnswer(value)) return { type: 'pass' }
+    const left = value.createdAt + value.ttl - internals.now()
     return {
       type: 'stored',
-      answer,
+      answer: value,
       outcome: hit ? { type: 'hit', ttl: left } : { type: 'forwarded', why: 'miss', collapsed: true, ttl: left },
     }
   }
