@@ -5,8 +5,8 @@ import { markOf } from './marks.ts'
 
 export interface CacheOrderOptions {
   /**
-   * Middlewares that neither refuse nor change the context, such as one that measures: they may stand behind a cache.
-   * Default: none.
+   * Middlewares that neither refuse nor change the context, such as one that measures: they may stand behind a cache. Also a
+   * cache behind another one that has the same scope and goes with the same tags. Default: none.
    */
   readonly harmless?: readonly object[] | undefined
   /** Paths of lazy routers that are checked elsewhere, when they are loaded. Default: none. */
@@ -22,8 +22,8 @@ export interface Chain {
 }
 
 /**
- * Sees to it that in no procedure of the router a middleware stands behind the cache that may refuse or change the context: a
- * hit is answered without it. To be called at start.
+ * Sees to it that in no procedure of the router a middleware stands behind the cache that may refuse or change the context, nor
+ * another cache: a hit is answered without it. To be called at start.
  *
  * @throws Error that names each such procedure, each bad `meta.cache`, and each lazy router, whose procedures are not there yet
  */
@@ -76,9 +76,9 @@ function problemOf({ middlewares, meta }: Chain, ignored: ReadonlySet<object>): 
     return messageOf(error)
   }
   if (at < 0) return undefined
-  const behind = chain.slice(at + 1).filter((middleware) => !isHarmless(middleware) && !ignored.has(middleware))
+  const behind = chain.slice(at + 1).filter((middleware) => !isHarmless(middleware, meta) && !ignored.has(middleware))
   if (behind.length === 0) return undefined
-  const names = behind.map(nameOf).join(', ')
+  const names = behind.map((middleware) => (markOf(middleware) ? 'another cache' : nameOf(middleware))).join(', ')
   return `behind its cache stands ${names}: a hit is answered without it, so put the cache behind it`
 }
 
@@ -88,8 +88,9 @@ function nameOf({ name, _type }: Chain['middlewares'][number]): string {
   return name === '' ? 'a middleware without a name' : name
 }
 
-function isHarmless(middleware: Chain['middlewares'][number]): boolean {
-  return markOf(middleware) !== undefined || isParser(middleware)
+/** Of another cache neither scope nor tags would count on a hit of the one before it. */
+function isHarmless(middleware: Chain['middlewares'][number], meta: unknown): boolean {
+  return isParser(middleware) || (markOf(middleware) !== undefined && isPublic(middleware, meta) === undefined)
 }
 
 /** tRPC's own: parsers of inputs refuse by the input alone, which is in the key, and those of outputs see what is kept. */

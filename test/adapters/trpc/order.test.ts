@@ -91,8 +91,7 @@ describe('assertCacheOrder', () => {
         .errors(({ shape }) => shape)
         .use(open())
         .query(answer),
-      twice: t.procedure
-        .use(open())
+      change: t.procedure
         .use(open())
         .use(byMeta())
         .use(invalidates({ cache, tags: [] }))
@@ -105,6 +104,25 @@ describe('assertCacheOrder', () => {
       unsaid: t.procedure.use(byMeta()).use(auth).query(answer),
     })
     expect(said(router)).toEqual([])
+  })
+
+  test('names a cache behind another one, whose scope and tags do not count on its hits', async () => {
+    const own = cached<Context, CacheMeta<Context>, object, unknown>({ cache, scope: ({ ctx }) => ctx.user })
+    const router = t.router({
+      mine: t.procedure
+        .use(open())
+        .use(own)
+        .query(({ ctx }) => `of ${ctx.user}`),
+      meta: t.procedure
+        .use(open())
+        .use(byMeta())
+        .meta({ cache: { scope: 'x' } })
+        .query(answer),
+    })
+    expect(await router.createCaller({ user: 'ann' }).mine()).toBe('of ann')
+    expect(await router.createCaller({ user: 'bob' }).mine()).toBe('of ann') // the leak
+    expect(said(router)).toEqual([behind('mine', 'another cache'), behind('meta', 'another cache')])
+    expect(said(router, { harmless: [own] })).toEqual([behind('meta', 'another cache')])
   })
 
   test('is content with mutations and subscriptions, which pass every cache', () => {
@@ -148,7 +166,7 @@ describe('assertCacheOrder', () => {
       behind('auth', 'signedIn'),
       behind('context', 'a middleware without a name'),
       behind('both', 'measure, signedIn'),
-      behind('between', 'signedIn'),
+      behind('between', 'signedIn, another cache'),
       behind('meta', 'signedIn'),
       behind('disabled', 'signedIn'),
     ])
