@@ -11,18 +11,26 @@ export interface Captured {
 
 /** A captured answer of Node's own server. */
 export interface CapturedResponse extends Captured {
-  /** Sends it as it is, or other content with other fields in its place. */
-  send(instead?: {
-    readonly status: number
-    readonly headers: Record<string, string>
-    readonly body: Uint8Array | undefined
-  }): void
+  /** Sends it as it is, or with other content and with these fields in the place of its own. */
+  send(instead?: Instead): void
 }
 
-/** Lets a listener answer, but keeps the answer back. Rejects when the client has left before. */
+interface Instead {
+  readonly status: number
+  readonly headers: Record<string, string>
+  readonly body: Uint8Array | undefined
+}
+
+/** Lets a listener answer, but keeps the answer back. Rejects when the client has left before, and with what the listener throws. */
 export function capture(response: ServerResponse, listen: () => void): Promise<CapturedResponse> {
   const { write, end, writeHead, flushHeaders } = response
   const parts: Buffer[] = []
+  let begun = false
+
+  /** As Node does before the first byte: who has put a hook around `writeHead`, as sessions do, sets fields then. */
+  function begin(): void {
+    if (!begun) response.writeHead(response.statusCode)
+  }
 
   function keep(chunk: unknown, encoding: unknown): void {
     if (typeof chunk === 'string')
@@ -42,11 +50,13 @@ export function capture(response: ServerResponse, listen: () => void): Promise<C
     response.once('close', left)
     Object.assign(response, {
       write(chunk: unknown, encoding?: unknown, done?: unknown): boolean {
+        begin()
         keep(chunk, encoding)
         for (const callback of [encoding, done]) if (typeof callback === 'function') queueMicrotask(() => callback())
         return true
       },
       writeHead(status: number, ...more: (string | OutgoingHttpHeaders | undefined)[]): ServerResponse {
+        begun = true
         response.statusCode = status
         for (const fields of more) {
           if (typeof fields === 'string') response.statusMessage = fields
@@ -58,6 +68,7 @@ export function capture(response: ServerResponse, listen: () => void): Promise<C
       },
       flushHeaders() {},
       end(chunk?: unknown, encoding?: unknown, done?: unknown): ServerResponse {
+        begin()
         keep(chunk, encoding)
         response.off('close', left)
         release()
@@ -81,23 +92,37 @@ export function capture(response: ServerResponse, listen: () => void): Promise<C
         return response
       },
     })
-    listen()
+    try {
+      listen()
+    } catch (error) {
+      response.off('close', left)
+      release()
+      reject(error)
+    }
   })
 }
 
 /** A captured answer of a handler of Requests. */
 export interface CapturedFetch extends Captured {
-  response(): Response
+  /** It as it is, or with other content and with these fields in the place of its own. */
+  response(instead?: Instead): Response
 }
 
 export async function capturedOf(response: Response): Promise<CapturedFetch> {
   const body = Buffer.from(await response.arrayBuffer())
   const { status, headers } = response
-  const isEmpty = status === 204 || status === 304 || body.byteLength === 0
   return {
     status,
     header: (name) => headers.get(name) ?? undefined,
     body,
-    response: () => new Response(isEmpty ? null : body, { status, headers }),
+    response: (instead) => responseOf(instead ?? { status, headers: {}, body }, headers),
   }
+}
+
+/** @param more fields, where there are no others of their name */
+export function responseOf({ status, headers, body }: Instead, more?: Headers): Response {
+  const fields = new Headers(more)
+  for (const [name, value] of Object.entries(headers)) fields.set(name, value)
+  const isEmpty = body === undefined || body.byteLength === 0 || status === 204 || status === 304
+  return new Response(isEmpty ? null : (body as Uint8Array<ArrayBuffer>), { status, headers: fields })
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { AnyRouter } from '@trpc/server'
 import type { Cache } from '../../../core/cache.ts'
 import { known, show } from '../../../core/checks.ts'
@@ -6,9 +6,10 @@ import { internalsOf } from '../../../core/internals.ts'
 import { type CacheOutcome, cacheStatusOf } from '../../http/cacheStatus.ts'
 import { matchesEtag } from '../../http/etag.ts'
 import { cacheControlOf } from '../../http/responsePolicy.ts'
+import { varyOf } from '../../http/vary.ts'
 import type { PublicAnswer } from './answer.ts'
 import { type Asked, askedReader } from './asked.ts'
-import { capture, capturedOf } from './capture.ts'
+import { capture, capturedOf, responseOf } from './capture.ts'
 import { serving } from './serving.ts'
 
 export interface PublicQueriesOptions {
@@ -29,7 +30,8 @@ export interface PublicQueriesOptions {
 
 /** Wraps handlers of tRPC. */
 export interface PublicQueries {
-  /** A listener of Node's HTTP server, such as `createHTTPHandler` gives. */
+  /** A listener of Node's HTTP server, such as `createHTTPHandler` gives, or an Express application. */
+  node(listener: RequestListener): RequestListener
   node<Q extends IncomingMessage, S extends ServerResponse>(
     listener: (request: Q, response: S) => void,
   ): (request: Q, response: S) => void
@@ -79,6 +81,7 @@ export function publicQueries(options: PublicQueriesOptions): PublicQueries {
   function fieldsOf(
     { etag, type, createdAt, ttl, bytes }: PublicAnswer,
     outcome: CacheOutcome,
+    vary: string | undefined,
   ): Record<string, string> {
     const age = Math.max(0, internals.now() - createdAt)
     const fresh = Math.min((ttl - age) / 1000, maxAge)
@@ -89,7 +92,7 @@ export function publicQueries(options: PublicQueriesOptions): PublicQueries {
       'content-length': String(bytes.byteLength),
       'cache-control': cacheControlOf(policy),
       'cache-status': cacheStatusOf(outcome),
-      vary: 'trpc-accept, accept',
+      vary: varyOf(vary ?? null, ['trpc-accept', 'accept']),
       etag,
       ...(outcome.type === 'hit' || (outcome.type === 'forwarded' && outcome.collapsed)
         ? { age: String(seconds) }
@@ -97,8 +100,14 @@ export function publicQueries(options: PublicQueriesOptions): PublicQueries {
     }
   }
 
-  function reply(answer: PublicAnswer, outcome: CacheOutcome, ifNoneMatch: string | null | undefined) {
-    const { 'content-type': type, 'content-length': length, ...others } = fieldsOf(answer, outcome) as Fields
+  /** @param vary as others have said it, such as CORS: what they say of this answer holds for the whole of it */
+  function reply(
+    answer: PublicAnswer,
+    outcome: CacheOutcome,
+    ifNoneMatch: string | null | undefined,
+    vary: string | undefined,
+  ) {
+    const { 'content-type': type, 'content-length': length, ...others } = fieldsOf(answer, outcome, vary) as Fields
     if (matchesEtag(ifNoneMatch, answer.etag)) return { status: 304, headers: others, body: undefined }
     const headers: Record<string, string> = { 'content-type': type, 'content-length': length, ...others }
     return { status: 200, headers, body: answer.bytes }
@@ -111,27 +120,32 @@ export function publicQueries(options: PublicQueriesOptions): PublicQueries {
     listener: (request: Q, response: S) => void,
   ): Promise<void> {
     const ifNoneMatch = request.headers['if-none-match']
+    const vary = response.getHeader('vary')?.toString() // the listener may set its own in the place of it
     const served = await serve(asked, () => capture(response, () => listener(request, response)))
     if (served.type === 'own') {
       const { answer, captured } = served
-      captured.send(answer && reply(answer, STORED(answer), ifNoneMatch))
+      const all = varyOf(vary ?? null, [captured.header('vary') ?? ''])
+      captured.send(answer && reply(answer, STORED(answer), ifNoneMatch, all))
     } else if (response.destroyed) {
       return // the client has left
     } else if (served.type === 'pass') {
       listener(request, response)
     } else {
-      const { status, headers, body } = reply(served.answer, served.outcome, ifNoneMatch)
+      const { status, headers, body } = reply(served.answer, served.outcome, ifNoneMatch, vary)
       response.writeHead(status, headers).end(body)
     }
   }
 
   return {
-    node: (listener) => (request, response) => {
-      const { method, url = '', headers } = request
-      const asked = askedOf(method, url, (name) => headers[name]?.toString() ?? null)
-      if (asked === undefined) listener(request, response)
-      else answer(asked, request, response, listener).catch((error: Error) => response.destroy(error))
-    },
+    node:
+      <Q extends IncomingMessage, S extends ServerResponse>(listener: (request: Q, response: S) => void) =>
+      (request: Q, response: S) => {
+        const { method, url = '', headers } = request
+        const asked = askedOf(method, url, (name) => headers[name]?.toString() ?? null)
+        // A cookie that was set in front is one client's, and so is the answer then.
+        if (asked === undefined || response.hasHeader('set-cookie')) listener(request, response)
+        else answer(asked, request, response, listener).catch((error: Error) => response.destroy(error))
+      },
 
     fetch: (handler) => async (request) => {
       const asked = askedOf(request.method, request.url.replace(/^[a-z]+:\/\/[^/]*/i, ''), (name) =>
@@ -140,11 +154,10 @@ export function publicQueries(options: PublicQueriesOptions): PublicQueries {
       if (asked === undefined) return handler(request)
       const served = await serve(asked, async () => capturedOf(await handler(request)))
       if (served.type === 'pass') return handler(request)
-      if (served.type === 'own' && served.answer === undefined) return served.captured.response()
-      const answer = served.answer as PublicAnswer
-      const outcome = served.type === 'own' ? STORED(answer) : served.outcome
-      const { status, headers, body } = reply(answer, outcome, request.headers.get('if-none-match'))
-      return new Response(body as Uint8Array<ArrayBuffer> | undefined, { status, headers })
+      const ifNoneMatch = request.headers.get('if-none-match')
+      if (served.type === 'stored') return responseOf(reply(served.answer, served.outcome, ifNoneMatch, undefined))
+      const { answer, captured } = served
+      return captured.response(answer && reply(answer, STORED(answer), ifNoneMatch, captured.header('vary')))
     },
   }
 }

@@ -26,18 +26,23 @@ export function serving(internals: Internals, form: string) {
     codec: publicAnswerCodec,
   } as unknown as CallOptions<never>) as Policy
 
+  /** @throws what `run` throws, where this request runs it */
   return async <K extends Captured>(asked: Asked, run: () => Promise<K>): Promise<Served<K>> => {
     const key = ['trpc', 'public', asked.path]
     const id = internals.idOf('a public query', key, [asked.input, asked.batch, form])
     if (id === undefined) return { type: 'pass' }
     let own: { readonly captured: K; answer: PublicAnswer | undefined } | undefined
+    let failed: { readonly error: unknown } | undefined
     let hit = false
     let tags: readonly string[] = []
     const onHit = () => {
       hit = true
     }
     const load = async () => {
-      const { result: captured, outcomes } = await collect(run)
+      const { result: captured, outcomes } = await collect(run).catch((error: unknown) => {
+        failed = { error }
+        throw error
+      })
       own = { captured, answer: undefined }
       own.answer = answerOf(captured, outcomes, asked, internals.now())
       if (own.answer === undefined) return UNSHARED
@@ -48,8 +53,9 @@ export function serving(internals: Internals, form: string) {
     try {
       value = await internals.ask({ id, key, policy, tags: () => tags, forced: false, onHit }, load, undefined)
     } catch {
-      value = UNSHARED // whoever ran it has its answer, or has left
+      value = UNSHARED // of another request: this one asks for itself
     }
+    if (failed !== undefined) throw failed.error
     if (own !== undefined) return { type: 'own', ...own }
     if (!isPublicAnswer(value)) return { type: 'pass' }
     const left = value.createdAt + value.ttl - internals.now()
