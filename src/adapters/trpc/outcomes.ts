@@ -29,13 +29,22 @@ export function cacheContext(): CacheContext {
   return { [OUTCOMES]: [] }
 }
 
+interface Collection {
+  readonly outcomes: CallOutcome[]
+  ended: boolean
+}
+
 /** What collects the outcomes of one request without its context. */
-const collecting = courseOf<CallOutcome[]>('trpc.outcomes')
+const collecting = courseOf<Collection>('trpc.outcomes')
 
 /** Runs what answers a request; `outcomes` are there when it has ended. */
 export async function collect<T>(run: () => Promise<T>): Promise<{ result: T; outcomes: readonly CallOutcome[] }> {
-  const outcomes: CallOutcome[] = []
-  return { result: await collecting.run(outcomes, run), outcomes }
+  const collection: Collection = { outcomes: [], ended: false }
+  try {
+    return { result: await collecting.run(collection, run), outcomes: collection.outcomes }
+  } finally {
+    collection.ended = true // what the request has started, such as a timer, may go on in its course for ever
+  }
 }
 
 /** Of a WebSocket, whose context lives as long as it does, the latest are kept: nobody asks for them. */
@@ -46,7 +55,8 @@ export function note(ctx: unknown, outcome: CallOutcome): void {
   const outcomes = outcomesOf(ctx)
   outcomes?.push(outcome)
   if (outcomes !== undefined && outcomes.length > MAX_OUTCOMES) outcomes.shift()
-  collecting.current?.push(outcome)
+  const collection = collecting.current
+  if (collection?.ended === false) collection.outcomes.push(outcome)
 }
 
 /** How the calls of the request were answered; `undefined` without `cacheContext()`. */
