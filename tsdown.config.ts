@@ -9,6 +9,7 @@ export default defineConfig({
     graphql: 'src/adapters/graphql/cachedExecute.ts',
     envelop: 'src/adapters/graphql/envelop.ts',
     yoga: 'src/adapters/graphql/yoga.ts',
+    directive: 'src/adapters/graphql/directive.ts',
     trpc: 'src/adapters/trpc/index.ts',
   },
   format: ['esm', 'cjs'],

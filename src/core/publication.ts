@@ -13,6 +13,8 @@ import { checkTags, tagIds } from './tag.ts'
 export interface Publication {
   readonly id: string
   readonly key: Key
+  /** What it is called in events; default: by its key. */
+  readonly shape?: string | undefined
   /** The stamp of the entry. */
   readonly token: string
   readonly value: unknown
@@ -123,7 +125,7 @@ function encode(
 }
 
 function report(instance: Instance, publication: Publication, reason: string, path: string): void {
-  const shape = keyShape(publication.key)
+  const shape = publication.shape ?? keyShape(publication.key)
   if (instance.reported(shape)) return
   instance.events.emit({ type: 'uncacheable', key: publication.id, shape, reason, path })
 }

@@ -25,6 +25,8 @@ export interface Order {
   readonly id: string
   readonly key: Key
   readonly policy: Policy
+  /** What events of values that can't be stored call it, once for each. Default: the shape of the key. */
+  readonly shape?: string | undefined
   /** Of this call, where they are not the policy's. */
   readonly tags?: TagsOption | undefined
   readonly forced: boolean
@@ -95,7 +97,7 @@ function shared(value: unknown): Result {
 
 /** How `getOrSet` leads: it runs the loader, and ends the flight with what that returns or throws. */
 export function loading(instance: Instance, order: Order, load: Loader<unknown>): Lead {
-  const { id, key, policy, tags } = order
+  const { id, key, shape, policy, tags } = order
   return async (flight, lease) => {
     let value: unknown
     try {
@@ -104,7 +106,7 @@ export function loading(instance: Instance, order: Order, load: Loader<unknown>)
       void lease.fail(error)
       throw error
     }
-    const made = offerOf(instance, { id, key, token: lease.token, value, policy, tags })
+    const made = offerOf(instance, { id, key, shape, token: lease.token, value, policy, tags })
     const offer = made instanceof Promise ? await made : made
     const ending = offer.tags.length === 0 ? offer.ending : await lease.index(offer)
     // Sent before anybody is answered: what this instance asks next, on the same connection, comes after it. Nobody

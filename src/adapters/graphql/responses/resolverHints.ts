@@ -6,10 +6,21 @@ import { type CacheHint, checkHint } from '../documents/cacheControl.ts'
 /** What a resolver may say of its field. */
 export type FieldHint = Pick<CacheHint, 'maxAge' | 'scope'>
 
+/** A value that is cached by itself, and that something else is made of. */
+export interface Part {
+  readonly tags: readonly string[]
+  /** ms that it is fresh. */
+  readonly ttl: number
+  /** Only for the session that asked. */
+  readonly private: boolean
+}
+
 /** What resolvers said in the course of one execution. */
 export interface Hints {
-  /** Whether anything was said. */
+  /** Whether anything was said of a field. */
   readonly any: boolean
+  /** What the response is made of. */
+  readonly parts: readonly Part[]
   /** Whether anything is only for the session that asked. */
   readonly private: boolean
   /** Of the field at the path: response keys and indexes, each after a dot. */
@@ -32,14 +43,16 @@ export interface Subject {
   readonly id: string
 }
 
-/** Where those of one execution are kept. */
-interface Notes extends Hints {
+/** Where is kept what is said in the course of one execution. */
+interface Notes {
   readonly subject: Subject
   /** Of the execution in whose course this one was begun. */
   readonly outer: Notes | undefined
   add(info: Info, hint: FieldHint): void
   /** Of what has no place in the response that is known; it is in the outer ones too. */
   addForeign(hint: FieldHint): void
+  /** As `addForeign`. */
+  addPart(part: Part): void
 }
 
 /** Those of the execution in whose course something is called. */
@@ -61,14 +74,50 @@ export function isWithin({ cache, id }: Subject): boolean {
   return false
 }
 
+/** What was said in the course of resolving one field. */
+export interface FieldHints {
+  readonly hints: readonly FieldHint[]
+  readonly parts: readonly Part[]
+}
+
+/** Resolves a field for its own value; what is said is said of the response too that it is resolved for. */
+export function withFieldHints<T>(subject: Subject, run: (said: FieldHints) => Promise<T>): Promise<T> {
+  const outer = course.current
+  const hints: FieldHint[] = []
+  const parts: Part[] = []
+  const notes: Notes = {
+    subject,
+    outer,
+    add(info, hint) {
+      hints.push(hint)
+      outer?.add(info, hint)
+    },
+    addForeign(hint) {
+      hints.push(hint)
+      outer?.addForeign(hint)
+    },
+    addPart(part) {
+      parts.push(part)
+      outer?.addPart(part)
+    },
+  }
+  return course.run(notes, () => run({ hints, parts }))
+}
+
 /** Says it of all that is executed where this is called: of an answer from the cache, which is part of that. */
 export function tellOuter(hint: FieldHint): void {
   course.current?.addForeign(hint)
 }
 
-function createNotes({ operation, schema }: Executed, subject: Subject, outer: Notes | undefined): Notes {
+/** As `tellOuter`, of a value; `part` is asked only where anybody listens. */
+export function tellPart(part: () => Part): void {
+  course.current?.addPart(part())
+}
+
+function createNotes({ operation, schema }: Executed, subject: Subject, outer: Notes | undefined): Notes & Hints {
   const own = new Map<string, FieldHint>()
   const foreign: FieldHint[] = []
+  const parts: Part[] = []
   const met = new Set<string>()
   return {
     subject,
@@ -76,8 +125,11 @@ function createNotes({ operation, schema }: Executed, subject: Subject, outer: N
     get any() {
       return own.size + foreign.length > 0
     },
+    parts,
     get private() {
-      return [...own.values(), ...foreign].some(({ scope }) => scope === 'PRIVATE')
+      return (
+        [...own.values(), ...foreign].some(({ scope }) => scope === 'PRIVATE') || parts.some((part) => part.private)
+      )
     },
     at(path) {
       met.add(path)
@@ -99,6 +151,10 @@ function createNotes({ operation, schema }: Executed, subject: Subject, outer: N
     addForeign(hint) {
       foreign.push(hint)
       outer?.addForeign(hint)
+    },
+    addPart(part) {
+      parts.push(part)
+      outer?.addPart(part)
     },
   }
 }

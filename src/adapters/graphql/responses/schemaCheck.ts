@@ -15,21 +15,32 @@ export interface SchemaCheck {
  * made. A schema that comes later, with requests already there, is told as an event.
  */
 export function schemaCheck(options: RuleOptions): SchemaCheck {
-  let making = false
+  const making = whileMaking()
   return {
     get making() {
-      return making
+      return making.now
     },
-    onPluginInit() {
-      making = true
-      queueMicrotask(() => {
-        making = false
-      })
-    },
+    onPluginInit: making.begin,
     onSchemaChange({ schema }) {
-      const [problem] = making ? rulesOf(schema as GraphQLSchema, options).problems : []
+      const [problem] = making.now ? rulesOf(schema as GraphQLSchema, options).problems : []
       if (problem?.type === 'option') throw new TypeError(`${problem.option}: ${problem.error.message}`)
       if (problem !== undefined) throw problem.error
+    },
+  }
+}
+
+/** Whether the server of a plugin is being made: from its `onPluginInit` on, until the call that makes it has returned. */
+export function whileMaking(): { readonly now: boolean; begin(): void } {
+  let now = false
+  return {
+    get now() {
+      return now
+    },
+    begin() {
+      now = true
+      queueMicrotask(() => {
+        now = false
+      })
     },
   }
 }

@@ -54,7 +54,12 @@ export function createJudge({ rules }: ResponseCacheSettings, callbacks: Callbac
     if (failed && scope === null && mayBePrivate) return none(false)
     if (failed ? !callbacks.shares(own, id) : own.data === undefined || own.data === null) return none(false)
     const said = least(plan.ttl, reading.ttl) ?? (rules.requirePolicy ? 0 : about.ttl)
-    const ttl = callbacks.ttl(said, id, context)
+    // It is no fresher than what it is made of.
+    const ttl = callbacks.ttl(
+      hints.parts.reduce((least, part) => Math.min(least, part.ttl), said),
+      id,
+      context,
+    )
     if (!failed && ttl <= 0) return none(true)
     const wanted = callbacks.wants(own, id)
     if (!failed && wanted === false) return none(false)
@@ -72,7 +77,7 @@ export function createJudge({ rules }: ResponseCacheSettings, callbacks: Callbac
       extended: sharedExtensions(own) !== undefined,
       failed,
     }
-    return { own, response, tags: tagsOf(plan, reading), lasting: false }
+    return { own, response, tags: tagsOf(plan, reading, hints), lasting: false }
   }
 }
 
@@ -90,8 +95,9 @@ function textOf(own: ExecutionResult, { id, plan }: Case, events: Events): strin
 }
 
 /** With what was said of nobody knows which part: it can only be less for all. */
-function hinted(reading: Reading, { others }: Hints): Reading {
-  let { ttl, private: isPrivate } = reading
+function hinted(reading: Reading, { others, parts }: Hints): Reading {
+  let { ttl } = reading
+  let isPrivate = reading.private || parts.some((part) => part.private)
   for (const { maxAge, scope } of others) {
     ttl = least(ttl, msOf(maxAge))
     isPrivate ||= scope === 'PRIVATE'
@@ -99,8 +105,8 @@ function hinted(reading: Reading, { others }: Hints): Reading {
   return { ...reading, ttl, private: isPrivate }
 }
 
-function tagsOf({ operation }: Plan, { entities }: Reading): readonly string[] {
-  const tags = new Set<string>()
+function tagsOf({ operation }: Plan, { entities }: Reading, { parts }: Hints): readonly string[] {
+  const tags = new Set(parts.flatMap((part) => part.tags))
   if (operation.name !== undefined) tags.add(`query:${operation.name.value}`)
   for (const [tag, { typename }] of entities) {
     tags.add(typename)

@@ -51,7 +51,7 @@ export function failureOf(text: string): ExecutionResult {
 }
 
 /** Of what an error says to HTTP its status is for everybody, and its headers (cookies) for who asked. */
-function toldOf(extensions: Record<string, unknown> | undefined): Record<string, unknown> | undefined {
+export function toldOf(extensions: Record<string, unknown> | undefined): Record<string, unknown> | undefined {
   if (extensions === undefined) return undefined // an error that was formatted already, as Mercurius does
   const { http, ...rest } = extensions
   if (typeof http !== 'object' || http === null) return extensions

@@ -1,0 +1,131 @@
+import type { GraphQLOutputType, GraphQLSchema } from 'graphql'
+import { notAsync } from '../../../core/checks.ts'
+import type { Internals } from '../../../core/internals.ts'
+import type { CallOptions, Policy } from '../../../core/options.ts'
+import { checkTags } from '../../../core/tag.ts'
+import type { Annotation } from './annotations.ts'
+import { entityTags } from './entities.ts'
+import { type Kept, UNSHARED } from './kept.ts'
+import type { CachedField, FieldsSettings, ResolvedField } from './options.ts'
+import { templateOf } from './templates.ts'
+
+/** How a field is cached: what is said of it, checked against the schema. */
+export interface FieldPlan {
+  readonly coordinate: string
+  /** For messages: `field Product.reviews`. */
+  readonly what: string
+  readonly type: GraphQLOutputType
+  readonly private: boolean
+  /** ms */
+  readonly ttl: number
+  readonly policy: Policy
+  /** What of the parent is in the key; nothing for fields of the query itself. @throws TypeError for one that can't be told from others */
+  parentOf(parent: unknown): readonly (string | number | bigint)[]
+  /** What of the context is in the key. */
+  variedBy(context: unknown): readonly unknown[]
+  /** @throws TypeError where they can't be told */
+  tagsOf(field: ResolvedField): readonly string[]
+  readonly serialize: CachedField['serialize']
+  readonly revive: CachedField['revive']
+}
+
+/** @throws TypeError or RangeError for what the schema does not have, or what can't be */
+export function fieldPlan(
+  schema: GraphQLSchema,
+  { coordinate, type, field, said }: Annotation,
+  settings: FieldsSettings,
+  internals: Internals,
+): FieldPlan {
+  const scope = said.scope ?? settings.defaultScope
+  if (scope === undefined) {
+    throw new TypeError(
+      'it has no scope: say PUBLIC (the same for everybody) or PRIVATE (of a session), or give defaultScope',
+    )
+  }
+  if (scope === 'PRIVATE' && settings.session === undefined) {
+    throw new TypeError('its scope is PRIVATE, and there is no session: give session, a function of the context')
+  }
+  const ttl = said.maxAge === undefined ? settings.ttl : said.maxAge * 1000
+  const { vary = [] } = said
+  return {
+    coordinate,
+    what: `field ${coordinate}`,
+    type: field.type,
+    private: scope === 'PRIVATE',
+    ttl,
+    policy: internals.policy({
+      ...settings.policy,
+      ttl: (kept: Kept) => kept.ttl ?? ttl,
+      shouldCache: (kept: unknown) => kept !== UNSHARED,
+    } as CallOptions<never>),
+    parentOf: parentReader(schema, type, said.parentKey),
+    variedBy: typeof vary === 'function' ? (context) => [vary(context)] : pathsReader(vary),
+    tagsOf: tagsReader(schema, { coordinate, type, field, said }, settings),
+    serialize: said.serialize,
+    revive: said.revive,
+  }
+}
+
+function parentReader(
+  schema: GraphQLSchema,
+  type: Annotation['type'],
+  parentKey: CachedField['parentKey'],
+): FieldPlan['parentOf'] {
+  if (type === schema.getQueryType()) {
+    if (parentKey !== undefined) throw new TypeError(`${type.name} has no parent: leave out parentKey`)
+    return () => []
+  }
+  if (typeof parentKey === 'function') return (parent) => [identityOf(notAsync('parentKey', parentKey(parent)))]
+  const name = parentKey ?? 'id'
+  if (type.getFields()[name] === undefined) {
+    throw new TypeError(
+      `${type.name} has no field ${name} that tells one from another: say parentKey, the name of one that does, or in the extensions a function of the parent`,
+    )
+  }
+  return (parent) => [identityOf((parent as Record<string, unknown> | null | undefined)?.[name])]
+}
+
+function identityOf(given: unknown): string | number | bigint {
+  const fits = (typeof given === 'string' && given !== '') || Number.isFinite(given) || typeof given === 'bigint'
+  if (!fits) throw new TypeError(`its parent is identified by ${typeof given}, not by a text or a number`)
+  return given as string | number | bigint
+}
+
+/** Reads these paths, such as `user.tenant`. */
+function pathsReader(paths: readonly string[]): FieldPlan['variedBy'] {
+  const all = paths.map((path) => path.split('.'))
+  return (context) =>
+    all.map((names) =>
+      names.reduce<unknown>((value, name) => (value as Record<string, unknown> | null)?.[name], context),
+    )
+}
+
+function tagsReader(
+  schema: GraphQLSchema,
+  { coordinate, type, field, said }: Annotation,
+  settings: FieldsSettings,
+): FieldPlan['tagsOf'] {
+  const { tags = [] } = said
+  const own = fieldTag(coordinate)
+  const templates =
+    typeof tags === 'function' ? [] : tags.map((text) => templateOf(text, { schema, parent: type, field }))
+  const withEntities = said.entities ?? settings.entities
+  return (resolved) => {
+    const all = new Set([own])
+    if (typeof tags === 'function') {
+      const given: unknown = notAsync('tags', tags(resolved))
+      checkTags(given) // a text would come apart into its letters
+      for (const tag of given) all.add(tag)
+    }
+    for (const template of templates) for (const tag of template.fill(resolved)) all.add(tag)
+    if (!withEntities) return [...all]
+    const { idFields } = settings
+    for (const tag of entityTags(resolved.result, field.type, { schema, idFields })) all.add(tag)
+    return [...all]
+  }
+}
+
+/** Of all values of a field. */
+function fieldTag(coordinate: string): string {
+  return `field:${coordinate}`
+}
