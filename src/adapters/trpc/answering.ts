@@ -1,9 +1,9 @@
 import { TRPCError } from '@trpc/server'
-import { isShareable, LoaderError, messageOf } from '../../core/errors.ts'
+import { isShareable, messageOf } from '../../core/errors.ts'
 import type { Internals } from '../../core/internals.ts'
 import { scopeOf } from '../../core/scope.ts'
 import type { CacheOutcome } from '../http/cacheStatus.ts'
-import { revive, UNKEYED } from './errors.ts'
+import { told, UNKEYED } from './errors.ts'
 import type { Call, Settings } from './options.ts'
 import { type CallOutcome, note } from './outcomes.ts'
 
@@ -41,9 +41,13 @@ export function answering(internals: Internals): AnswerCall {
 
   async function bypassed(call: MiddlewareCall, detail: string): Promise<MiddlewareResult> {
     const result = await call.next()
-    const outcome: CacheOutcome = { type: 'forwarded', why: 'bypass', detail }
-    note(call.ctx, { call: call.getRawInput, outcome, public: false, left: undefined, age: 0 })
+    noteBypass(call, detail)
     return result
+  }
+
+  function noteBypass({ ctx, getRawInput }: MiddlewareCall, detail: string): void {
+    const outcome: CacheOutcome = { type: 'forwarded', why: 'bypass', detail }
+    note(ctx, { call: getRawInput, outcome, public: false, left: undefined, age: 0 })
   }
 
   async function idOf(
@@ -140,12 +144,15 @@ export function answering(internals: Internals): AnswerCall {
       note(ctx, outcomeOf(data))
       return own ?? { ok: true, data }
     } catch (error) {
-      if (unkeyed) tellReread(path)
+      if (unkeyed) {
+        tellReread(path)
+        noteBypass(call, 'not shared')
+      }
       if (own !== undefined && (unkeyed || !own.ok)) return own
       if (error === UNKEYED) return bypassed(call, 'not shared')
       // Of another caller here: it may speak of that one's rights.
       if (own === undefined && error instanceof TRPCError && !isShareable(error)) return bypassed(call, 'not shared')
-      throw error instanceof LoaderError ? revive(error) : error
+      throw told(error, signal)
     }
 
     function outcomeOf(data: unknown): CallOutcome {

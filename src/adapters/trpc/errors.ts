@@ -1,12 +1,22 @@
 import { TRPCError } from '@trpc/server'
 import { TRPC_ERROR_CODES_BY_KEY } from '@trpc/server/rpc'
-import type { LoaderError } from '../../core/errors.ts'
 
-/** The TRPCError that the leader's procedure failed with, in another instance. */
-export function revive(error: LoaderError): Error {
-  const { name, code, message } = error
-  if (name !== 'TRPCError' || typeof code !== 'string' || !(code in TRPC_ERROR_CODES_BY_KEY)) return error
-  return new TRPCError({ code: code as keyof typeof TRPC_ERROR_CODES_BY_KEY, message, cause: error })
+/**
+ * What a call fails with that did not run its procedure. Errors of the cache are known by what they say: they may be of its other
+ * build.
+ */
+export function told(error: unknown, signal: AbortSignal | undefined): unknown {
+  // Nobody is there to be answered: for `onError` no fault of the server.
+  if (signal?.aborted && error === signal.reason) return new TRPCError({ code: 'CLIENT_CLOSED_REQUEST', cause: error })
+  if (error instanceof TRPCError || !(error instanceof Error)) return error
+  const { name, message, code } = error as Error & { readonly code?: unknown }
+  if (code === 'WAIT_TIMEOUT') return new TRPCError({ code: 'TIMEOUT', message, cause: error })
+  // The one that the leader's procedure failed with, in another instance.
+  return name === 'TRPCError' && isCode(code) ? new TRPCError({ code, message, cause: error }) : error
+}
+
+function isCode(code: unknown): code is TRPCError['code'] {
+  return typeof code === 'string' && Object.hasOwn(TRPC_ERROR_CODES_BY_KEY, code)
 }
 
 /** What a loader throws whose answer depends on more of the input than its key has: nobody else may have that. */

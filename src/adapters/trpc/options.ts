@@ -1,5 +1,6 @@
 import type { Cache } from '../../core/cache.ts'
 import { known, notAsync, show } from '../../core/checks.ts'
+import { isShareable } from '../../core/errors.ts'
 import type { Internals } from '../../core/internals.ts'
 import type { CallOptions, Policy, TagsOption } from '../../core/options.ts'
 import { checkScope, type Scope } from '../../core/scope.ts'
@@ -102,7 +103,8 @@ export function settingsOf(who: string, options: ProcedureCacheOptions<never, ne
     ...(typeof tags === 'function' ? {} : { tags }),
     ...(typeof shouldCache === 'function' ? {} : { shouldCache }),
   } as CallOptions<never>)
-  const base = { ...checked, shareError: (error: unknown) => error !== UNKEYED && checked.shareError(error) }
+  const shareError = (error: unknown) => error !== UNKEYED && isShareable(error) && checked.shareError(error)
+  const base = { ...checked, shareError }
   const listed = typeof tags === 'function' ? [] : [...tags] // the list is its owner's, who may go on with it
   return {
     scope,

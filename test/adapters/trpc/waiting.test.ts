@@ -43,14 +43,14 @@ describe.each(STORES)('waiting for the answer of another call, over $name', ({ m
     for (const twin of [a, b]) {
       await expect(twin.client().slow.query()).rejects.toMatchObject({
         message: expect.stringContaining('waited 100 ms for another caller'),
-        data: { code: 'INTERNAL_SERVER_ERROR', path: 'slow' },
+        data: { code: 'TIMEOUT', httpStatus: 408, path: 'slow' },
       })
     }
     gate.open()
     expect(await led).toBe('slow by A1')
     expect(runs).toEqual(['slow'])
     expect(trace.of('waitTimeout').map(({ policy }) => policy)).toEqual(['throw', 'throw'])
-    expect(errors.map(({ code }) => code)).toEqual(['INTERNAL_SERVER_ERROR', 'INTERNAL_SERVER_ERROR'])
+    expect(errors.map(({ code }) => code)).toEqual(['TIMEOUT', 'TIMEOUT'])
   })
 
   test.each<[string, Partial<CachedOptions<Context>>, boolean]>([
@@ -92,4 +92,24 @@ describe.each(STORES)('waiting for the answer of another call, over $name', ({ m
       expect(runs).toHaveLength(told ? 1 : 2)
     },
   )
+
+  test('a shareError that says yes to everything tells nobody what speaks of another one’s rights', async () => {
+    const { a, b, gate, trace } = await openTwins(
+      ({ cache, run }) =>
+        t.router({
+          refuses: t.procedure.use(cached({ cache, scope: null, shareError: () => true })).query(async () => {
+            throw new TRPCError({ code: 'FORBIDDEN', message: await run('refused') })
+          }),
+        }),
+      { cache: PATIENT },
+    ).then((twins) => ({ ...twins, trace: traceOf(twins.a.cache, twins.b.cache) }))
+    gate.shut()
+    const asking = [a.client().refuses.query()]
+    await gate.holds(1)
+    asking.push(a.client().refuses.query(), b.client().refuses.query())
+    await Promise.all([trace.saw('join'), trace.saw('follow')])
+    gate.open()
+    const failures = await Promise.allSettled(asking)
+    expect(new Set(failures.map((failure) => failure.status === 'rejected' && failure.reason.message)).size).toBe(3)
+  })
 })
