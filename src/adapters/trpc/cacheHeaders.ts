@@ -50,7 +50,8 @@ export function cacheHeaders(options: CacheHeadersOptions = {}): (request: MetaR
     if (outcome.type === 'forwarded' && outcome.why === 'bypass')
       return { shared: false, maxAge: undefined, store: false }
     const allowed = Math.min(left / 1000, maxAge)
-    return { shared: isPublic && allowed >= 1, maxAge: allowed, staleWhileRevalidate, store: true }
+    // Where each use is asked for it harms nobody to keep it; where its time is not known it is better not to.
+    return { shared: isPublic && (allowed >= 1 || maxAge < 1), maxAge: allowed, staleWhileRevalidate, store: true }
   }
 
   return ({ ctx, info, type, errors, eagerGeneration }) => {

@@ -177,7 +177,8 @@ describe.each(STORES)('headers of tRPC answers, over $name', ({ make }) => {
   test('without maxAge each use is asked for', async () => {
     const { a } = await open({})
     for (const path of ['ask', 'ask', 'short'])
-      expect(await get(a, path)).toMatchObject({ control: 'private, no-cache' })
+      expect(await get(a, path)).toMatchObject({ control: 'public, no-cache' })
+    for (const _ of [1, 2]) expect(await get(a, 'mine', 'ann')).toMatchObject({ control: 'private, no-cache' })
   })
 
   test('middlewares that copy the context keep what is noted in it', async () => {

@@ -7,7 +7,8 @@ import { createHTTPHandler } from '@trpc/server/adapters/standalone'
 import express from 'express'
 import { fastify } from 'fastify'
 import { describe, expect, test } from 'vitest'
-import { cached, publicQueries } from '../../../src/adapters/trpc/index.ts'
+import { z } from 'zod'
+import { cacheContext, cached, cacheHeaders, publicQueries } from '../../../src/adapters/trpc/index.ts'
 import { createCache } from '../../../src/index.ts'
 import { type HttpServer, serveHttp } from '../http.ts'
 
@@ -168,5 +169,37 @@ describe('public queries, and what stands around them', () => {
     const { headers } = await get()
     expect(['x-own', 'vary'].map((name) => headers.get(name))).toEqual(['yes', 'trpc-accept, accept, Origin'])
     expect((await get()).headers.get('cache-status')).toMatch(/^atomcache; hit/)
+  })
+
+  test('cacheHeaders beside them says nothing against them', async () => {
+    await using shop = openShop()
+    const { router } = shop
+    let contexts = 0
+    const createContext = () => ({ ...cacheContext(), count: ++contexts })
+    const listener = createHTTPHandler({ router, createContext, responseMeta: cacheHeaders() })
+    await using server = await serveHttp(shop.answers('/').node(listener))
+    for (const _ of [1, 2]) await (await fetch(`${server.url}/product.first`)).text()
+    expect(contexts).toBe(1)
+  })
+
+  test('a query that reads its input behind its cache and asks another one is not kept in the name of that', async () => {
+    await using cache = createCache()
+    const open = () => cached({ cache, scope: null, ttl: 60_000 })
+    let version = 1
+    const other = t.router({ inner: t.procedure.use(open()).query(() => 'inner') })
+    const router = t.router({
+      outer: t.procedure
+        .input(z.object({ id: z.string().optional() }).default({}))
+        .use(open())
+        .input(z.object({ more: z.string().optional() }).default({}))
+        .query(async () => `${await other.createCaller({}).inner()} ${version}`),
+    })
+    const listener = createHTTPHandler({ router })
+    await using server = await serveHttp(publicQueries({ cache, router, paths: ['outer'] }).node(listener))
+    const get = async () => (await fetch(`${server.url}/outer`)).json()
+    expect(await get()).toEqual({ result: { data: 'inner 1' } })
+    version = 2
+    await cache.invalidate({ tags: ['trpc:outer'] })
+    expect(await get()).toEqual({ result: { data: 'inner 2' } })
   })
 })
