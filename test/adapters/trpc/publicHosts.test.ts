@@ -202,4 +202,15 @@ describe('public queries, and what stands around them', () => {
     await cache.invalidate({ tags: ['trpc:outer'] })
     expect(await get()).toEqual({ result: { data: 'inner 2' } })
   })
+
+  test('paths with another separator are known', async () => {
+    await using cache = createCache()
+    const slashed = initTRPC.create({ pathSeparator: '~' })
+    const first = slashed.procedure.use(cached({ cache, scope: null, ttl: 60_000 })).query(() => 'Apple')
+    const router = slashed.router({ product: slashed.router({ first }) })
+    const listener = createHTTPHandler({ router })
+    await using server = await serveHttp(publicQueries({ cache, router, paths: ['product.first'] }).node(listener))
+    const get = async () => (await fetch(`${server.url}/product~first`)).headers.get('cache-status')
+    expect([await get(), await get()]).toEqual(['atomcache; fwd=miss; stored; ttl=60', expect.stringContaining('hit')])
+  })
 })

@@ -5,7 +5,7 @@ import { chainOf, refusersBefore } from '../order.ts'
 
 /** What a GET asks for, where all of it is public. */
 export interface Asked {
-  /** Of the procedures, as they are in the URL. */
+  /** Of the procedures, with commas between them. */
   readonly path: string
   readonly calls: number
   readonly input: string | null
@@ -37,6 +37,7 @@ export function askedReader(
   if (problems.length > 0) throw new Error(`publicQueries:\n${problems.map((problem) => `- ${problem}`).join('\n')}`)
   const known = new Set(paths)
   const base = `/${basePath.replace(/^\/+|\/+$/g, '')}/`.replace('//', '/')
+  const { pathSeparator = '.' } = router._def._config as { pathSeparator?: string } // not in every version of tRPC 11
   const read = new LRUCache<string, { readonly asked: Asked | undefined }>({ max: MAX_URLS })
 
   function parse(url: string): Asked | undefined {
@@ -44,7 +45,7 @@ export function askedReader(
     if (!pathname.startsWith(base)) return undefined
     if ([...searchParams.keys()].some((name) => name !== 'batch' && name !== 'input')) return undefined
     const batch = searchParams.get('batch') === '1'
-    const path = decodeURIComponent(pathname.slice(base.length))
+    const path = decodeURIComponent(pathname.slice(base.length)).split(pathSeparator).join('.')
     const calls = batch ? path.split(',') : [path]
     if (!calls.every((call) => known.has(call))) return undefined
     return { path, calls: calls.length, input: searchParams.get('input'), batch }
