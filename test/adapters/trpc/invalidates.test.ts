@@ -123,6 +123,30 @@ describe.each(STORES)('mutations that invalidate, over $name', ({ make }) => {
     expect(trace.of('hit')).toHaveLength(1)
   })
 
+  test.each([
+    ['in front, where the change is known to be done', 'infront', 1],
+    ['behind, where nothing is known of the change', 'behind', 0],
+  ] as const)('an .output() that refuses what a mutation returned, %s', async (_where, path, invalidations) => {
+    const { a } = await openTwins(({ cache }) => {
+      const change = invalidates({ cache, tags: ['changed'] })
+      const refuses = (): number => {
+        throw new Error('of the output')
+      }
+      return t.router({
+        infront: t.procedure
+          .output(refuses)
+          .use(change)
+          .mutation(() => 1),
+        behind: t.procedure
+          .use(change)
+          .output(refuses)
+          .mutation(() => 1),
+      })
+    })
+    await expect(a.client()[path].mutate()).rejects.toThrow('Output validation failed')
+    expect(a.cache.stats().events.invalidate).toBe(invalidations)
+  })
+
   test.each<[string, Tags, string[]]>([
     ['a list', ['Product:1', 'Count'], ['Product:1', 'Count']],
     ['a function of the input, as it was parsed', ({ input }) => [`Product:${input.id}`], ['Product:1']],
