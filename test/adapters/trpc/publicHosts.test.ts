@@ -10,6 +10,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { cacheContext, cached, cacheHeaders, publicQueries } from '../../../src/adapters/trpc/index.ts'
 import { createCache } from '../../../src/index.ts'
+import { createGate } from '../gate.ts'
 import { type HttpServer, serveHttp } from '../http.ts'
 
 const t = initTRPC.create()
@@ -27,7 +28,7 @@ function openShop() {
     return {}
   }
   const answers = (basePath: string) => publicQueries({ cache, router, paths: ['product.first'], basePath, maxAge: 10 })
-  return { contexts, router, createContext, answers, [Symbol.asyncDispose]: () => cache.close() }
+  return { cache, contexts, router, createContext, answers, [Symbol.asyncDispose]: () => cache.close() }
 }
 type Shop = ReturnType<typeof openShop>
 
@@ -212,5 +213,29 @@ describe('public queries, and what stands around them', () => {
     await using server = await serveHttp(publicQueries({ cache, router, paths: ['product.first'] }).node(listener))
     const get = async () => (await fetch(`${server.url}/product~first`)).headers.get('cache-status')
     expect([await get(), await get()]).toEqual(['atomcache; fwd=miss; stored; ttl=60', expect.stringContaining('hit')])
+  })
+
+  test('an answer that was invalidated on its way is not announced as one that may be kept', async () => {
+    await using shop = openShop()
+    const gate = createGate()
+    await using server = await openServer(shop, {
+      behind: (listener) => (request, response) => {
+        const { end } = response
+        response.end = function held(this: ServerResponse, ...args: never[]) {
+          void gate.pass().then(() => end.apply(response, args as never))
+          return response
+        } as never
+        listener(request, response)
+      },
+    })
+    gate.shut()
+    const asked = server.get()
+    await gate.holds(1)
+    await shop.cache.invalidate({ tags: ['trpc:product.first'] })
+    gate.open()
+    const { headers } = await asked
+    expect(['cache-control', 'cache-status', 'etag'].map((name) => headers.get(name))).toEqual([null, null, null])
+    const next = await server.get()
+    expect(next.headers.get('cache-status')).toBe('atomcache; fwd=miss; stored; ttl=60')
   })
 })

@@ -34,9 +34,13 @@ export function serving(internals: Internals, form: string) {
     let own: { readonly captured: K; answer: PublicAnswer | undefined } | undefined
     let failed: { readonly error: unknown } | undefined
     let hit = false
+    let stored = false
     let tags: readonly string[] = []
     const onHit = () => {
       hit = true
+    }
+    const onStore = () => {
+      stored = true
     }
     const load = async () => {
       const { result: captured, outcomes } = await collect(run).catch((error: unknown) => {
@@ -51,12 +55,13 @@ export function serving(internals: Internals, form: string) {
     }
     let value: unknown
     try {
-      value = await internals.ask({ id, key, policy, tags: () => tags, forced: false, onHit }, load, undefined)
+      value = await internals.ask({ id, key, policy, tags: () => tags, forced: false, onHit, onStore }, load, undefined)
     } catch {
       value = UNSHARED // of another request: this one asks for itself
     }
     if (failed !== undefined) throw failed.error
-    if (own !== undefined) return { type: 'own', ...own }
+    // What was invalidated meanwhile nobody else may keep either.
+    if (own !== undefined) return { type: 'own', captured: own.captured, answer: stored ? own.answer : undefined }
     if (!isPublicAnswer(value)) return { type: 'pass' }
     const left = value.createdAt + value.ttl - internals.now()
     return {
