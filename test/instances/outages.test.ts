@@ -162,6 +162,7 @@ test('a claim that the server runs too late is given back, and nobody waits for 
   await recovered([a, b])
   // The lease would be a minute.
   expect((await b.ask('k')).values).toEqual(['B 1'])
+  await b.saw('publish', { key: 'k' }) // its reply comes behind the answer
   expect((await b.trace('k')).slice(-3)).toEqual(['load', 'loaded', 'publish'])
   expect(await b.process.call('get', 'k')).toBe('B 1')
 })
