@@ -59,7 +59,7 @@ export function fieldPlan(
       shouldCache: (kept: unknown) => kept !== UNSHARED,
     } as CallOptions<never>),
     parentOf: parentReader(schema, type, said.parentKey),
-    variedBy: typeof vary === 'function' ? (context) => [vary(context)] : pathsReader(vary),
+    variedBy: typeof vary === 'function' ? (context) => [notAsync('vary', vary(context))] : pathsReader(vary),
     tagsOf: tagsReader(schema, { coordinate, type, field, said }, settings),
     serialize: said.serialize,
     revive: said.revive,

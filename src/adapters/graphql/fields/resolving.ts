@@ -1,4 +1,5 @@
 import { GraphQLError, type GraphQLFieldResolver } from 'graphql'
+import { notAsync } from '../../../core/checks.ts'
 import { isShareable, LoaderError, messageOf } from '../../../core/errors.ts'
 import type { Internals } from '../../../core/internals.ts'
 import { scopeOf } from '../../../core/scope.ts'
@@ -56,7 +57,7 @@ export function cachedResolver(
   async function plainOf(value: unknown, id: string): Promise<unknown> {
     let plain = value
     try {
-      if (serialize !== undefined) plain = serialize(value)
+      if (serialize !== undefined) plain = notAsync('serialize', serialize(value))
     } catch (error) {
       events.emit({ type: 'policyError', key: id, option: 'serialize', error })
       return UNSHARED
@@ -136,7 +137,7 @@ export function cachedResolver(
     }
     if (!isKept(kept)) return alone(run)
     try {
-      const value = revive === undefined ? kept.value : revive(kept.value as never)
+      const value = revive === undefined ? kept.value : notAsync('revive', revive(kept.value as never))
       return { value, outcome: left === undefined ? 'followed' : 'hit', ttl: left ?? ttl, tags }
     } catch (error) {
       events.emit({ type: 'policyError', key: id, option: 'revive', error })
