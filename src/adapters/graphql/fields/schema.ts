@@ -45,12 +45,14 @@ export function withCachedFields(schema: GraphQLSchema, settings: FieldsSettings
 /** A name that no schema has. */
 const ADDED = 'atomcacheCopy'
 
-/** With types of its own: graphql-js copies a schema where it adds something to it. */
+/** With types of its own: graphql-js copies a schema where it adds something to it; the 16 loses what is said of all of it. */
 function copyOf(schema: GraphQLSchema): GraphQLSchema {
   const added = extendSchema(schema, parse(`directive @${ADDED} on FIELD`), { assumeValid: true, assumeValidSDL: true })
   return new GraphQLSchema({
     ...added.toConfig(),
     directives: added.getDirectives().filter(({ name }) => name !== ADDED),
+    description: schema.description,
+    extensions: schema.extensions,
     extensionASTNodes: schema.extensionASTNodes,
     assumeValid: false,
   })
