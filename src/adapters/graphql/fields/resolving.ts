@@ -1,6 +1,7 @@
 import { GraphQLError, type GraphQLFieldResolver } from 'graphql'
 import { notAsync } from '../../../core/checks.ts'
 import { isShareable, LoaderError, messageOf } from '../../../core/errors.ts'
+import { fitOf } from '../../../core/fit.ts'
 import type { Internals } from '../../../core/internals.ts'
 import { scopeOf } from '../../../core/scope.ts'
 import { type FieldHints, isWithin, tellPart, withFieldHints } from '../responses/resolverHints.ts'
@@ -9,7 +10,7 @@ import { isKept, type Kept, UNSHARED } from './kept.ts'
 import type { FieldCall, FieldsSettings } from './options.ts'
 import { type FieldOutcomes, noteOutcome } from './outcomes.ts'
 import type { FieldPlan } from './plan.ts'
-import { lookAt } from './values.ts'
+import { FAILED, settled } from './values.ts'
 
 type Resolver = GraphQLFieldResolver<unknown, unknown>
 
@@ -54,7 +55,7 @@ export function cachedResolver(
   }
 
   /** The value as it can be kept; `UNSHARED` where each must resolve it. @throws TypeError with `strict`, for what can't be kept */
-  async function plainOf(value: unknown, id: string): Promise<unknown> {
+  function plainOf(value: unknown, id: string): unknown {
     let plain = value
     try {
       if (serialize !== undefined) plain = notAsync('serialize', serialize(value))
@@ -62,10 +63,9 @@ export function cachedResolver(
       events.emit({ type: 'policyError', key: id, option: 'serialize', error })
       return UNSHARED
     }
-    const looked = await lookAt(plain)
-    if (looked.type === 'fit') return looked.value
-    if (looked.type === 'failed') return UNSHARED
-    const { reason, path } = looked
+    const fit = fitOf(plain)
+    if (fit.type !== 'unfit') return plain
+    const { reason, path } = fit
     if (strict) {
       const place = path === '' ? 'it is' : `its ${path} is`
       throw new TypeError(`@cached of ${coordinate}: its value can't be kept: ${place} ${reason}. ${MEND}`)
@@ -76,8 +76,8 @@ export function cachedResolver(
     return UNSHARED
   }
 
-  async function keptOf(value: unknown, id: string, { hints, parts }: FieldHints): Promise<unknown> {
-    const plain = await plainOf(value, id)
+  function keptOf(value: unknown, id: string, { hints, parts }: FieldHints): unknown {
+    const plain = plainOf(value, id)
     const isPrivate = hints.some(({ scope }) => scope === 'PRIVATE') || parts.some((part) => part.private)
     if (plain === UNSHARED || (isPrivate && !plan.private)) return UNSHARED
     const said = hints.map(({ maxAge }) => (maxAge === undefined ? Number.POSITIVE_INFINITY : maxAge * 1000))
@@ -117,10 +117,11 @@ export function cachedResolver(
       withFieldHints({ cache, id }, async (said) => {
         ran = true
         own = undefined
-        const value = await run()
-        if (value instanceof Error) throw value // as executors take it
-        own = { value }
-        return keptOf(value, id, said)
+        const given = await run()
+        if (given instanceof Error) throw given // as executors take it
+        const value = await settled(given)
+        own = { value: value === FAILED ? given : value }
+        return value === FAILED ? UNSHARED : keptOf(value, id, said)
       })
     let kept: unknown
     try {

@@ -1,27 +1,10 @@
-import { fitOf } from '../../../core/fit.ts'
+/** In place of a list in which a member failed: that is the member's affair, and the rest of no use to others. */
+export const FAILED = Symbol('failed')
 
-/** What came of looking at a resolver's value. */
-export type Looked =
-  /** It can be kept; `value` is it, with what was promised in its lists. */
-  | { readonly type: 'fit'; readonly value: unknown }
-  /** A member of a list failed: that is the member's affair, and the rest of no use to others. */
-  | { readonly type: 'failed' }
-  /** It could not be restored. */
-  | { readonly type: 'unfit'; readonly reason: string; readonly path: string }
-
-/** Looks whether the value of a resolver can be kept. Its promises are awaited only as members of lists, as an executor does. */
-export async function lookAt(value: unknown): Promise<Looked> {
-  const settled = await settle(value)
-  if (settled === FAILED) return { type: 'failed' }
-  const fit = fitOf(settled)
-  return fit.type === 'unfit' ? fit : { type: 'fit', value: settled }
-}
-
-const FAILED = Symbol('failed')
-
-async function settle(value: unknown): Promise<unknown> {
+/** What a resolver gave, with what was promised in its lists: executors await promises as members of lists too. */
+export async function settled(value: unknown): Promise<unknown> {
   if (!Array.isArray(value) || !value.some(isOpen)) return value
-  const members = await Promise.allSettled(value.map(async (member) => settle(await member)))
+  const members = await Promise.allSettled(value.map(async (member) => settled(await member)))
   const values = members.map((member) => (member.status === 'fulfilled' ? member.value : FAILED))
   return values.some((member) => member === FAILED || member instanceof Error) ? FAILED : values
 }
