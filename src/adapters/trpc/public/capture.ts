@@ -22,7 +22,9 @@ interface Instead {
 }
 
 /** Lets a listener answer, but keeps the answer back. Rejects when the client has left before, and with what the listener throws. */
-export function capture(response: ServerResponse, listen: () => void): Promise<CapturedResponse> {
+export async function capture(response: ServerResponse, listen: () => void): Promise<CapturedResponse> {
+  // Some listeners answer nobody who is gone: those who wait for this answer would wait in vain.
+  if (response.destroyed) throw new Error('the client has left')
   const { write, end, writeHead, flushHeaders } = response
   const parts: Buffer[] = []
   let begun = false
