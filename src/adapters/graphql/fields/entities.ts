@@ -9,6 +9,7 @@ import {
   isListType,
   isObjectType,
 } from 'graphql'
+import { membersOf } from './values.ts'
 
 /** What a resolver's value is looked at with. */
 export interface EntityReading {
@@ -32,8 +33,9 @@ export function entityTags(value: unknown, type: GraphQLOutputType, { schema, id
 
   function read(value: unknown, type: GraphQLOutputType, depth: number): void {
     const given = getNullableType(type)
-    if (isListType(given) && Array.isArray(value) && value.length > 0) {
-      for (const member of value) read(member, given.ofType, depth)
+    const members = membersOf(value) ?? []
+    if (isListType(given) && members.length > 0) {
+      for (const member of members) read(member, given.ofType, depth)
       return
     }
     const named = getNamedType(given)
@@ -50,7 +52,7 @@ export function entityTags(value: unknown, type: GraphQLOutputType, { schema, id
 
   function readObject(object: Record<string, unknown>, type: GraphQLObjectType, depth: number): void {
     tags.add(type.name)
-    const id = idFields.map((name) => object[name]).find((id) => typeof id === 'string' || typeof id === 'number')
+    const id = idFields.map((name) => object[name]).find((id) => ['string', 'number', 'bigint'].includes(typeof id))
     // Half of a surrogate pair can't be in a tag.
     if (id !== undefined) tags.add(`${type.name}:${id}`.toWellFormed())
     const as = seen.get(object) ?? new Set()

@@ -13,6 +13,7 @@ import {
   isUnionType,
 } from 'graphql'
 import type { ResolvedField } from './options.ts'
+import { membersOf } from './values.ts'
 
 /** The text of a tag with places in it that are filled for each value. */
 export interface Template {
@@ -112,8 +113,9 @@ function valuesAt(value: unknown, path: readonly Step[], at: number): readonly s
   const step = path[at]
   if (step === undefined) return [textOf(value)]
   if (step === '[]') {
-    if (!Array.isArray(value)) throw new TypeError('a list was expected')
-    return value.flatMap((member) => valuesAt(member, path, at + 1))
+    const members = membersOf(value)
+    if (members === undefined) throw new TypeError('a list was expected')
+    return members.flatMap((member) => valuesAt(member, path, at + 1))
   }
   const { name, mayLack } = step
   const member = (value as Record<string, unknown>)[name]

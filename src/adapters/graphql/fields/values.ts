@@ -14,3 +14,8 @@ function isOpen(member: unknown): boolean {
   if (typeof member !== 'object' || member === null) return false
   return member instanceof Error || Array.isArray(member) || typeof (member as { then?: unknown }).then === 'function'
 }
+
+/** Of a list that can be read more than once: executors take any iterable for one. */
+export function membersOf(value: unknown): readonly unknown[] | undefined {
+  return value instanceof Set ? [...value] : Array.isArray(value) ? value : undefined
+}
