@@ -21,7 +21,7 @@ export interface FieldPlan {
   readonly policy: Policy
   /** What of the parent is in the key; nothing for fields of the query itself. @throws TypeError for one that can't be told from others */
   parentOf(parent: unknown): readonly (string | number | bigint)[]
-  /** What of the context is in the key. */
+  /** What of the context is in the key. @throws TypeError where it is not there */
   variedBy(context: unknown): readonly unknown[]
   /** @throws TypeError where they can't be told */
   tagsOf(field: ResolvedField): readonly string[]
@@ -91,13 +91,16 @@ function identityOf(given: unknown): string | number | bigint {
   return given as string | number | bigint
 }
 
-/** Reads these paths, such as `user.tenant`. */
+/** Reads these paths, such as `user.tenant`. What is not there may be misspelt: then the same would be for everybody. */
 function pathsReader(paths: readonly string[]): FieldPlan['variedBy'] {
-  const all = paths.map((path) => path.split('.'))
+  const all = paths.map((path) => ({ path, names: path.split('.') }))
   return (context) =>
-    all.map((names) =>
-      names.reduce<unknown>((value, name) => (value as Record<string, unknown> | null)?.[name], context),
-    )
+    all.map(({ path, names }) => {
+      const found = names.reduce<unknown>((value, name) => (value as Record<string, unknown> | null)?.[name], context)
+      if (found === undefined)
+        throw new TypeError(`it varies by ${path}, which the context does not have: null says none`)
+      return found
+    })
 }
 
 function tagsReader(

@@ -231,7 +231,6 @@ describe('what varies', () => {
 
   const WAYS: readonly [name: string, vary: unknown][] = [
     ['a path', ['language']],
-    ['a path and one to nowhere', ['language', 'nobody.knows.this']],
     ['a function', ({ language }: FieldContext) => ({ language })],
   ]
   test.each(WAYS)('by %s is part of the key', async (_name, vary) => {
@@ -264,6 +263,11 @@ describe('what varies', () => {
     ['answers later', async () => { throw new Error('late') }, 'vary returned a promise: it must answer at once'], // biome-ignore format: one a line
     ['gives what can be in no key', () => new (class Tenant {})(), 'key[3][0] is an instance of Tenant: put its id into the key'], // biome-ignore format: one a line
     ['is a path to that', ['request'], 'an instance of '],
+    [
+      'is a path to nowhere',
+      ['language', 'nobody.knows'],
+      'it varies by nobody.knows, which the context does not have',
+    ],
   ]
   test.each(FAILING)('what %s is told, and the field is resolved', async (_name, vary, reason) => {
     const town = await open(varied(vary))
