@@ -1,8 +1,9 @@
-import type { GraphQLOutputType, GraphQLSchema } from 'graphql'
+import { GraphQLError, type GraphQLOutputType, type GraphQLSchema } from 'graphql'
 import { notAsync } from '../../../core/checks.ts'
 import type { Internals } from '../../../core/internals.ts'
 import type { CallOptions, Policy } from '../../../core/options.ts'
 import { checkTags } from '../../../core/tag.ts'
+import { originalOf } from '../results/failures.ts'
 import type { Annotation } from './annotations.ts'
 import { entityTags } from './entities.ts'
 import { type Kept, UNSHARED } from './kept.ts'
@@ -47,23 +48,33 @@ export function fieldPlan(
   }
   const ttl = said.maxAge === undefined ? settings.ttl : said.maxAge * 1000
   const { vary = [] } = said
+  const policy = internals.policy({
+    ...settings.policy,
+    ttl: (kept: Kept) => kept.ttl ?? ttl,
+    shouldCache: (kept: unknown) => kept !== UNSHARED,
+  } as CallOptions<never>)
   return {
     coordinate,
     what: `field ${coordinate}`,
     type: field.type,
     private: scope === 'PRIVATE',
     ttl,
-    policy: internals.policy({
-      ...settings.policy,
-      ttl: (kept: Kept) => kept.ttl ?? ttl,
-      shouldCache: (kept: unknown) => kept !== UNSHARED,
-    } as CallOptions<never>),
+    policy: { ...policy, shareError: (error) => travels(error) && policy.shareError(error) },
     parentOf: parentReader(schema, type, said.parentKey),
     variedBy: typeof vary === 'function' ? (context) => [notAsync('vary', vary(context))] : pathsReader(vary),
     tagsOf: tagsReader(schema, { coordinate, type, field, said }, settings),
     serialize: said.serialize,
     revive: said.revive,
   }
+}
+
+/**
+ * Whether an error is in another instance what it is here. A GraphQLError gets there without what it was made of, for which it
+ * may be masked here; what only has the name of one would be one there.
+ */
+function travels(error: unknown): boolean {
+  const original = originalOf(error)
+  return original === undefined || !(error instanceof GraphQLError || original === 'GraphQLError')
 }
 
 function parentReader(

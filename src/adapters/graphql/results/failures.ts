@@ -59,8 +59,11 @@ export function toldOf(extensions: Record<string, unknown> | undefined): Record<
   return { ...rest, http: told }
 }
 
-/** By its class, as Yoga looks at it, and with its name, as envelop does. */
-function originalOf(error: unknown): string | undefined {
+/**
+ * Name of what an error was made of, where that is no GraphQLError: by its class, as Yoga looks at it, and with its name, as
+ * envelop does.
+ */
+export function originalOf(error: unknown): string | undefined {
   let current = error
   while (current instanceof GraphQLError && current.originalError) current = current.originalError
   return current instanceof GraphQLError ? undefined : String((current as { name?: unknown } | null)?.name ?? 'Error')
