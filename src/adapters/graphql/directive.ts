@@ -1,5 +1,4 @@
-import type { OnExecuteHookResult, Plugin } from '@envelop/core'
-import type { GraphQLSchema } from 'graphql'
+import type { ExecutionResult, GraphQLSchema } from 'graphql'
 import { messageOf } from '../../core/errors.ts'
 import { internalsOf } from '../../core/internals.ts'
 import { type CachedFieldsOptions, checkFlag, fieldsSettings } from './fields/options.ts'
@@ -17,6 +16,21 @@ export interface CachedFieldsPluginOptions<C = Record<string, unknown>> extends 
   readonly includeExtensionMetadata?: boolean | undefined
 }
 
+/** A plugin of envelop, and so of GraphQL Yoga, whatever context the others add. */
+export interface CachedFieldsPlugin {
+  onPluginInit(): void
+  onSchemaChange(payload: { readonly schema: unknown; replaceSchema(schema: GraphQLSchema): void }): void
+  onExecute?(payload: Executing): ExecutingHooks
+}
+
+interface Executing {
+  readonly args: { readonly contextValue?: unknown }
+}
+
+interface ExecutingHooks {
+  onExecuteDone(payload: { readonly result: unknown; setResult(result: ExecutionResult): void }): void
+}
+
 /**
  * Caches the values of the fields that say `@cached`, for plain envelop and GraphQL Yoga: their resolvers are run once over all
  * instances. Fields that say nothing are left as they are.
@@ -27,7 +41,7 @@ export interface CachedFieldsPluginOptions<C = Record<string, unknown>> extends 
  */
 export function useCachedFields<C extends object = Record<string, unknown>>(
   options: CachedFieldsPluginOptions<C>,
-): Plugin {
+): CachedFieldsPlugin {
   const settings = fieldsSettings('useCachedFields', options, ['includeExtensionMetadata'])
   const { includeExtensionMetadata = false } = options
   checkFlag('includeExtensionMetadata', includeExtensionMetadata)
@@ -61,11 +75,7 @@ export function useCachedFields<C extends object = Record<string, unknown>>(
   }
 }
 
-function tellingOutcomes({
-  args,
-}: {
-  readonly args: { readonly contextValue?: unknown }
-}): OnExecuteHookResult<unknown> {
+function tellingOutcomes({ args }: Executing): ExecutingHooks {
   countOutcomes(args.contextValue)
   return {
     onExecuteDone({ result, setResult }) {

@@ -1,7 +1,7 @@
 // Checked by `npm run typecheck`, and never run: each statement is a fact about types.
-import { envelop } from '@envelop/core'
+import { type Plugin as EnvelopPlugin, envelop } from '@envelop/core'
 import { GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql'
-import { createYoga } from 'graphql-yoga'
+import { createYoga, type Plugin as YogaPlugin } from 'graphql-yoga'
 import { expectTypeOf } from 'vitest'
 import {
   applyCachedDirective,
@@ -42,6 +42,11 @@ createYoga<object, Context>({ plugins: [useCachedFields<Context>({ cache, sessio
 createYoga({ plugins: [useCachedFields({ cache, includeExtensionMetadata: true })] })
 envelop({ plugins: [useCachedFields<Context>({ cache, session: ({ user }) => user?.id ?? null })] })
 envelop({ plugins: [useCachedFields({ cache, defaultScope: 'PUBLIC', ttl: 1_000, entities: true, strict: true })] })
+const plugin = useCachedFields<Context>({ cache, session: ({ user }) => user?.id })
+expectTypeOf(plugin).toExtend<YogaPlugin>()
+expectTypeOf(plugin).toExtend<YogaPlugin<Context>>()
+expectTypeOf(plugin).toExtend<EnvelopPlugin>()
+expectTypeOf(plugin).toExtend<EnvelopPlugin<{ account: string }>>()
 
 // The function gives a schema.
 expectTypeOf(applyCachedDirective(schema, { cache })).toEqualTypeOf<GraphQLSchema>()
