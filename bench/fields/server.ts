@@ -1,0 +1,139 @@
+/** One GraphQL server of those that are compared, in a process of its own: it says what CPU time it used. */
+import type { RequestListener } from 'node:http'
+import DataLoader from 'dataloader'
+import { createSchema, createYoga, type Plugin } from 'graphql-yoga'
+import { Redis } from 'ioredis'
+import { type ContestantCalls, serveContestant } from '../contestant.ts'
+import { productOf } from '../products.ts'
+
+// As it is published: run from source it would carry what the loader adds to it.
+const { createCache }: typeof import('../../src/index.ts') = await built('index')
+const { redisStore }: typeof import('../../src/stores/redis/index.ts') = await built('redis')
+const { cachedDirectiveTypeDefs, useCachedFields }: typeof import('../../src/adapters/graphql/directive.ts') =
+  await built('directive')
+
+export type Contestant =
+  | 'no plugin'
+  | 'no plugin, again'
+  | 'plugin'
+  | 'field by hand'
+  | 'field'
+  | 'list by hand'
+  | 'list by DataLoader'
+  | 'list'
+
+/** What differs from a schema in which nothing is cached. */
+interface Variant {
+  readonly directive?: { readonly products?: string; readonly price?: string }
+  readonly products?: (first: number) => unknown
+  readonly items?: (first: number) => unknown
+  readonly price?: (id: string, context: { prices?: DataLoader<string, unknown> }) => unknown
+  readonly context?: () => object
+}
+
+const CACHED = '@cached(maxAge: 600, scope: PUBLIC)'
+
+function variantOf(contestant: Contestant, redis: Redis): Variant {
+  switch (contestant) {
+    case 'field':
+      return { directive: { products: CACHED } }
+    case 'list':
+      return { directive: { price: CACHED } }
+    case 'field by hand':
+      return { products: (first) => byHand(redis, first) }
+    case 'list by hand':
+      return { items: (first) => itemsByHand(redis, first) }
+    case 'list by DataLoader':
+      return {
+        price: (id, { prices }) => prices?.load(id),
+        context: () => ({ prices: new DataLoader((ids: readonly string[]) => pricesOf(redis, ids), { cache: false }) }),
+      }
+    default:
+      return {}
+  }
+}
+
+/** The least that a resolver can do. */
+async function byHand(redis: Redis, first: number): Promise<unknown> {
+  const key = `by hand:products:${first}`
+  const text = await redis.get(key)
+  if (text !== null) return JSON.parse(text)
+  const products = productsOf(first)
+  await redis.set(key, JSON.stringify(products), 'PX', 600_000)
+  return products
+}
+
+async function itemsByHand(redis: Redis, first: number): Promise<unknown> {
+  const items = itemsOf(first)
+  const prices = await pricesOf(
+    redis,
+    items.map(({ id }) => id),
+  )
+  return items.map((item, i) => ({ ...item, price: prices[i] }))
+}
+
+async function pricesOf(redis: Redis, ids: readonly string[]): Promise<unknown[]> {
+  const keys = ids.map((id) => `by hand:price:${id}`)
+  const texts = await redis.mget(keys)
+  const prices = texts.map((text, i) => (text === null ? priceOf(ids[i] as string) : JSON.parse(text)))
+  const missing = keys.flatMap((key, i) => (texts[i] === null ? [key, JSON.stringify(prices[i])] : []))
+  if (missing.length > 0) await redis.mset(missing)
+  return prices
+}
+
+const productsOf = (first: number) => Array.from({ length: first }, (_, i) => productOf(i))
+const itemsOf = (first: number) => Array.from({ length: first }, (_, i) => ({ id: String(i) }))
+const priceOf = (id: string) => ({ amount: 10 + Number(id) / 4, currency: 'EUR' })
+
+function schemaOf({ directive = {}, products = productsOf, items = itemsOf, price }: Variant) {
+  return createSchema({
+    typeDefs: [
+      cachedDirectiveTypeDefs,
+      /* GraphQL */ `
+        type Query {
+          products(first: Int!): [Product!]! ${directive.products ?? ''}
+          items(first: Int!): [Item!]!
+        }
+        type Product { id: ID! name: String! price: Float! inStock: Boolean! rating: Float category: Category! }
+        type Category { id: ID! name: String! }
+        type Item { id: ID! price: Price! ${directive.price ?? ''} }
+        type Price { amount: Float! currency: String! }
+      `,
+    ],
+    resolvers: {
+      Query: {
+        products: (_: unknown, { first }: { first: number }) => products(first),
+        items: (_: unknown, { first }: { first: number }) => items(first),
+      },
+      Item: {
+        price: (item: { id: string; price?: unknown }, _: unknown, context: object) =>
+          item.price ?? (price ?? priceOf)(item.id, context),
+      },
+    },
+  })
+}
+
+async function pluginsOf(contestant: Contestant, redisUrl: string): Promise<Plugin[]> {
+  if (contestant !== 'plugin' && contestant !== 'field' && contestant !== 'list') return []
+  const cache = createCache({ namespace: contestant, store: redisStore(redisUrl) })
+  await cache.ready()
+  return [useCachedFields({ cache })]
+}
+
+function built(door: string) {
+  return import(new URL(`../../dist/${door}.js`, import.meta.url).href)
+}
+
+type Given = [contestant: Contestant, redisUrl: string]
+export type ServerCalls = ContestantCalls<Given>
+
+serveContestant('/graphql', async (...[contestant, redisUrl]: Given): Promise<RequestListener> => {
+  const variant = variantOf(contestant, new Redis(redisUrl))
+  const yoga = createYoga({
+    schema: schemaOf(variant),
+    logging: false,
+    plugins: await pluginsOf(contestant, redisUrl),
+    ...(variant.context === undefined ? {} : { context: variant.context }),
+  })
+  return yoga
+})
