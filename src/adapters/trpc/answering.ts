@@ -162,9 +162,9 @@ export function answering(internals: Internals): AnswerCall {
         const { left, age } = hit
         return { ...what, outcome: { type: 'hit', ttl: left }, left, age, tags }
       }
-      // Of what another call has computed only this is known: it was not older than the flight.
+      // Of what another call has computed it is not known whether it is kept.
       const { ttl } = order.policy
-      const left = (stored || own === undefined) && typeof ttl === 'number' ? ttl : undefined
+      const left = stored && typeof ttl === 'number' ? ttl : undefined
       const kept = { stored, collapsed: own === undefined, ttl: left }
       return { ...what, outcome: { type: 'forwarded', why: 'miss', ...kept }, left, age: 0, tags }
     }

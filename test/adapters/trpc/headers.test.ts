@@ -12,6 +12,13 @@ const copied = t.procedure
   .use(({ ctx, next }) => next({ ctx: { ...ctx, account: ctx.user } }))
   .use(({ next }) => next({ ctx: { more: 1 } }))
 
+class Point {
+  readonly name: string
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
 function routerOf({ cache, run }: Bench) {
   const ask = t.procedure
     .input(z.string().optional())
@@ -28,6 +35,21 @@ function routerOf({ cache, run }: Bench) {
     byAnswer: t.procedure.use(cached({ cache, scope: null, ttl: () => 60_000 })).query(() => run('byAnswer')),
     endless: t.procedure.use(cached({ cache, scope: null, ttl: Number.POSITIVE_INFINITY })).query(() => run('endless')),
     unkept: t.procedure.use(cached({ cache, scope: null, shouldCache: false })).query(() => run('unkept')),
+    untagged: t.procedure
+      .use(
+        cached({
+          cache,
+          scope: null,
+          tags() {
+            throw new Error('no idea')
+          },
+        }),
+      )
+      .query(() => run('untagged')),
+    point: t.procedure
+      .use(cached({ cache, scope: null }))
+      .query(async () => ({ point: new Point(await run('point')) })),
+    large: t.procedure.use(cached({ cache, scope: null })).query(async () => (await run('large')).padEnd(20_000)),
     off: t.procedure.use(cached({ cache, scope: null, enabled: false })).query(() => run('off')),
     keyless: t.procedure.use(cached({ cache, scope: null, key: () => routerOf })).query(() => run('keyless')),
     fails: t.procedure.use(cached({ cache, scope: null })).query(async () => {
@@ -73,7 +95,8 @@ async function get({ url, cache }: Twin<Router>, path: string, user?: string, he
 
 describe.each(STORES)('headers of tRPC answers, over $name', ({ make }) => {
   const openTwins = useTwins(make)
-  const open = (headers: CacheHeadersOptions = { maxAge: 10 }) => openTwins(routerOf, { cache: PATIENT, headers })
+  const open = (headers: CacheHeadersOptions = { maxAge: 10 }) =>
+    openTwins(routerOf, { cache: { ...PATIENT, maxEntryBytes: 10_000 }, headers })
 
   test('a miss, and a hit on the other instance', async () => {
     const { a, b } = await open()
@@ -98,13 +121,28 @@ describe.each(STORES)('headers of tRPC answers, over $name', ({ make }) => {
     await Promise.all([gate.holds(1), trace.saw('join'), trace.saw('follow')])
     gate.open()
     const said = await Promise.all(asking)
-    expect(said.map(({ control }) => control)).toEqual(said.map(() => 'public, max-age=10'))
-    expect(said.map(({ status }) => status).sort()).toEqual([
-      'atomcache; fwd=miss; collapsed; ttl=60',
-      'atomcache; fwd=miss; collapsed; ttl=60',
-      'atomcache; fwd=miss; stored; ttl=60',
-    ])
+    const [followed, led] = [
+      'private, no-cache: atomcache; fwd=miss; collapsed',
+      'public, max-age=10: atomcache; fwd=miss; stored; ttl=60',
+    ]
+    expect(said.map(({ control, status }) => `${control}: ${status}`).sort()).toEqual([followed, followed, led])
   })
+
+  test.each(['unkept', 'untagged', 'point', 'large'])(
+    '%s, which is not kept, is fresh for nobody who waited for it',
+    async (path) => {
+      const { a, b, gate } = await open()
+      const trace = traceOf(a.cache, b.cache)
+      gate.shut()
+      const asking = [a, a, b].map((twin) => get(twin, path))
+      await Promise.all([gate.holds(1), trace.saw('join'), trace.saw('follow')])
+      gate.open()
+      for (const { control, status } of await Promise.all(asking)) {
+        expect(control).toBe('private, no-cache')
+        expect(status).toMatch(/^atomcache; fwd=miss(; collapsed)?$/)
+      }
+    },
+  )
 
   test('what belongs to somebody is private', async () => {
     const { a, b } = await open()
@@ -201,7 +239,7 @@ describe.each(STORES)('headers of tRPC answers, over $name', ({ make }) => {
 
   test.each<[string, string, string]>([
     ['ask,short', 'public, max-age=5', 'atomcache; fwd=miss; stored; ttl=60'],
-    ['ask,ask', 'public, max-age=60', 'atomcache; fwd=miss; stored; ttl=60'],
+    ['ask,ask', 'private, no-cache', 'atomcache; fwd=miss; stored; ttl=60'],
     ['ask,mine', 'private, max-age=30', 'atomcache; fwd=miss; stored; ttl=60'],
     ['ask,byAnswer', 'private, no-cache', 'atomcache; fwd=miss; stored; ttl=60'],
     ['ask,plain', 'no-store', 'atomcache; fwd=miss; stored; ttl=60'],

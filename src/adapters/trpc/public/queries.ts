@@ -84,7 +84,8 @@ export function publicQueries(options: PublicQueriesOptions): PublicQueries {
     vary: string | undefined,
   ): Record<string, string> {
     const age = Math.max(0, internals.now() - createdAt)
-    const fresh = Math.min((ttl - age) / 1000, maxAge)
+    const isKept = outcome.type === 'hit' || (outcome.type === 'forwarded' && outcome.stored)
+    const fresh = isKept ? Math.min((ttl - age) / 1000, maxAge) : 0
     const seconds = Math.floor(age / 1000)
     const policy = { shared: true, maxAge: fresh >= 1 ? fresh + seconds : 0, staleWhileRevalidate, store: true }
     return {

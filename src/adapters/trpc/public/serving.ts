@@ -63,12 +63,10 @@ export function serving(internals: Internals, form: string) {
     // What was invalidated meanwhile nobody else may keep either.
     if (own !== undefined) return { type: 'own', captured: own.captured, answer: stored ? own.answer : undefined }
     if (!isPublicAnswer(value)) return { type: 'pass' }
-    const left = value.createdAt + value.ttl - internals.now()
-    return {
-      type: 'stored',
-      answer: value,
-      outcome: hit ? { type: 'hit', ttl: left } : { type: 'forwarded', why: 'miss', collapsed: true, ttl: left },
-    }
+    const outcome: CacheOutcome = hit
+      ? { type: 'hit', ttl: value.createdAt + value.ttl - internals.now() }
+      : { type: 'forwarded', why: 'miss', collapsed: true } // whether it is kept is not known
+    return { type: 'stored', answer: value, outcome }
   }
 }
 
