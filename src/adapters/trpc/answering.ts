@@ -156,7 +156,8 @@ export function answering(internals: Internals): AnswerCall {
     }
 
     function outcomeOf(data: unknown): CallOutcome {
-      const what = { call: getRawInput, public: whose === null }
+      const varies = settings.key !== undefined || settings.vary !== undefined
+      const what = { call: getRawInput, public: whose === null, varies }
       const tags = () => (typeof order.tags === 'function' ? order.tags(data) : order.tags)
       if (hit !== undefined) {
         const { left, age } = hit

@@ -11,7 +11,10 @@ export interface CacheHeadersOptions {
   readonly maxAge?: number | undefined
   /** Seconds after those, in which they may serve it while they ask again (RFC 5861 §3). Default: none. */
   readonly staleWhileRevalidate?: number | undefined
-  /** Names of request headers that scopes are made of. Default: `['Authorization', 'Cookie']` for what has a `max-age`. */
+  /**
+   * Names of request headers that `scope`, `key` and `vary` are made of, in the place of the default: `['Authorization', 'Cookie']`
+   * for what has a `max-age`. Without any, answers of procedures with `key` or `vary` have none: HTTP caches can't tell them apart.
+   */
   readonly vary?: readonly string[] | undefined
 }
 
@@ -46,9 +49,11 @@ export function cacheHeaders(options: CacheHeadersOptions = {}): (request: MetaR
     throw new TypeError(`vary must be a list of header names, got ${show(vary)}`)
   }
 
-  function policyOf({ outcome, public: isPublic, left = 0 }: CallOutcome): ResponsePolicy {
-    if (outcome.type === 'forwarded' && outcome.why === 'bypass')
-      return { shared: false, maxAge: undefined, store: false }
+  const isNamed = options.vary !== undefined && vary.length > 0
+
+  function policyOf({ outcome, public: isPublic, varies, left = 0 }: CallOutcome): ResponsePolicy {
+    const isBypass = outcome.type === 'forwarded' && outcome.why === 'bypass'
+    if (isBypass || (varies && !isNamed)) return { shared: false, maxAge: undefined, store: !isBypass }
     const allowed = Math.min(left / 1000, maxAge)
     // Where each use is asked for it harms nobody to keep it; where its time is not known it is better not to.
     return { shared: isPublic && (allowed >= 1 || maxAge < 1), maxAge: allowed, staleWhileRevalidate, store: true }

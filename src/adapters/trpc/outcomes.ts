@@ -8,6 +8,8 @@ export interface CallOutcome {
   readonly outcome: CacheOutcome
   /** The answer is the same for everybody. */
   readonly public: boolean
+  /** It depends on what `key` or `vary` say, of which HTTP caches know nothing. Default: `false`. */
+  readonly varies?: boolean | undefined
   /** ms that the answer is fresh for, from now on; `undefined` where that is not known, or it is not kept. */
   readonly left: number | undefined
   /** ms since it was made. */

@@ -55,6 +55,12 @@ function routerOf({ cache, run }: Bench) {
     fails: t.procedure.use(cached({ cache, scope: null })).query(async () => {
       throw new TRPCError({ code: 'NOT_FOUND', message: await run('fails') })
     }),
+    byLanguage: t.procedure
+      .use(cached({ cache, scope: null, vary: ({ ctx }) => ctx.user }))
+      .query(({ ctx }) => run(`in ${ctx.user}`)),
+    byKey: t.procedure
+      .use(cached({ cache, scope: null, key: ({ ctx }) => ctx.user }))
+      .query(({ ctx }) => run(`to ${ctx.user}`)),
     plain: t.procedure.query(() => run('plain')),
     tiered: t.procedure
       .use(cached({ cache: near, scope: null, ttl: 60_000 }))
@@ -178,6 +184,24 @@ describe.each(STORES)('headers of tRPC answers, over $name', ({ make }) => {
     await get(a, 'byAnswer')
     expect(await get(b, 'byAnswer')).toMatchObject({ control: expect.stringMatching(/^public, max-age=1\d$/) })
   })
+
+  test.each(['byLanguage', 'byKey'])(
+    '%s, which HTTP caches can’t tell apart: each use is asked for, unless headers are named',
+    async (path) => {
+      for (const vary of [undefined, []]) {
+        const { a, b } = await open({ maxAge: 10, vary })
+        for (const twin of [a, b]) expect(await get(twin, path, 'de')).toMatchObject({ control: 'private, no-cache' })
+        expect(await get(a, `ask,${path}?batch=1&input={}`, 'de')).toMatchObject({ control: 'private, no-cache' })
+      }
+      const { a, b } = await open({ maxAge: 10, vary: ['Accept-Language'] })
+      for (const twin of [a, b]) {
+        expect(await get(twin, path, 'de')).toMatchObject({
+          control: expect.stringMatching(/^public, max-age=1\d$/),
+          vary: expect.stringMatching(/accept, accept-language$/i),
+        })
+      }
+    },
+  )
 
   test('never longer than it is stored, and less as it gets older', async () => {
     const { a, b } = await open({ maxAge: 3600 })
