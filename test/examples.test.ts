@@ -99,6 +99,16 @@ const EXAMPLES = [
     like: /^\{"data":\{"product":\{"name":"Product 42, 0\.\d+"\}\}\}$/,
   },
   {
+    name: 'fields',
+    ask: ({ url }: Example) => ask(`${url}/graphql`, graphql('{ product(id: 42) { reviews } }')),
+    like: /^\{"data":\{"product":\{"reviews":\["A review of 42, 0\.\d+"\]\}\}\}$/,
+  },
+  {
+    name: 'fieldsApollo',
+    ask: ({ url }: Example) => ask(url, graphql('{ product(id: 42) { name } }')),
+    like: /^\{"data":\{"product":\{"name":"Product 42, 0\.\d+"\}\}\}\n$/,
+  },
+  {
     name: 'trpc',
     ask: ({ url }: Example) => ask(`${url}/product.byId?input=${encodeURIComponent('{"id":"42"}')}`),
     like: /^\{"result":\{"data":"Product 42, 0\.\d+"\}\}$/,
@@ -150,15 +160,18 @@ test('a page of examples/tags.ts goes, in all processes, when a product on it ch
   expect(await read(one, 'winter')).toBe(after)
 })
 
-test.each(['yoga', 'apollo', 'mercurius'])('answers of examples/%s.ts are of one user', async (name) => {
-  const { url } = await start(name)
-  const me = (user: string) => ask(`${url}/graphql`, graphql('{ me product(id: 1) { name } }', { 'x-user': user }))
-  const [ann, bob] = [await me('ann'), await me('bob')]
-  expect([JSON.parse(ann).data.me, JSON.parse(bob).data.me]).toEqual(['ann', 'bob'])
-  expect(await me('ann')).toBe(ann)
-})
+test.each(['yoga', 'apollo', 'mercurius', 'fieldsApollo'])(
+  'answers of examples/%s.ts are of one user',
+  async (name) => {
+    const { url } = await start(name)
+    const me = (user: string) => ask(`${url}/graphql`, graphql('{ me product(id: 1) { name } }', { 'x-user': user }))
+    const [ann, bob] = [await me('ann'), await me('bob')]
+    expect([JSON.parse(ann).data.me, JSON.parse(bob).data.me]).toEqual(['ann', 'bob'])
+    expect(await me('ann')).toBe(ann)
+  },
+)
 
-test.each(['apollo', 'mercurius'])(
+test.each(['apollo', 'mercurius', 'fieldsApollo'])(
   'a product of examples/%s.ts is asked for anew, in all processes, when it was renamed; and errors are told',
   async (name) => {
     const [one, two] = await Promise.all([1, 2].map(() => start(name, inject('redisUrl'))))
@@ -181,6 +194,23 @@ test.each(['apollo', 'mercurius'])(
     }
   },
 )
+
+test('reviews of examples/fields.ts are asked for anew, in all processes, when there is one more; orders are of one user', async () => {
+  const [one, two] = await Promise.all([1, 2].map(() => start('fields', inject('redisUrl'))))
+  const reviews = (from: Example | undefined, id: number) =>
+    ask(`${from?.url}/graphql`, graphql(`{ product(id: ${id}) { reviews } }`))
+  const [before, other] = [await reviews(one, 7), await reviews(one, 8)]
+  expect(await reviews(two, 7)).toBe(before)
+  await ask(`${two?.url}/graphql`, graphql('mutation { review(product: 7, text: "x") { id } }'))
+  const after = await reviews(one, 7)
+  expect(after).not.toBe(before)
+  expect([await reviews(two, 7), await reviews(two, 8)]).toEqual([after, other])
+  const orders = (from: Example | undefined, user: string) =>
+    ask(`${from?.url}/graphql`, graphql('{ me { orders } }', { 'x-user': user }))
+  const [ann, bob] = [await orders(one, 'ann'), await orders(one, 'bob')]
+  expect([ann, bob]).toEqual([expect.stringContaining('An order of ann'), expect.stringContaining('An order of bob')])
+  expect(await orders(two, 'ann')).toBe(ann)
+})
 
 test.each([
   ['trpc', 'orders'],
