@@ -28,6 +28,11 @@ export interface MetaRequest {
   readonly eagerGeneration: boolean
 }
 
+/** By name: what is written in the place of what is there, and lists, which are added to it. */
+export interface MetaHeaders {
+  readonly headers?: Record<string, string | string[]>
+}
+
 const OPTIONS: ReadonlySet<string> = new Set<keyof CacheHeadersOptions>(['maxAge', 'staleWhileRevalidate', 'vary'])
 
 /**
@@ -38,7 +43,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof CacheHeadersOptions>(['maxAge
  *
  * @throws TypeError or RangeError for bad options
  */
-export function cacheHeaders(options: CacheHeadersOptions = {}): (request: MetaRequest) => { headers?: Headers } {
+export function cacheHeaders(options: CacheHeadersOptions = {}): (request: MetaRequest) => MetaHeaders {
   known('cacheHeaders', options, OPTIONS)
   const { maxAge = 0, staleWhileRevalidate, vary = ['Authorization', 'Cookie'] } = options
   for (const [name, given] of Object.entries({ maxAge, staleWhileRevalidate })) {
@@ -68,12 +73,15 @@ export function cacheHeaders(options: CacheHeadersOptions = {}): (request: MetaR
     const complete = errors.length === 0 && outcomes.length === calls.length
     const policy = strictest(complete ? outcomes.map(policyOf) : [])
     const age = Math.floor(Math.max(...outcomes.map((one) => one.age)) / 1000)
-    const headers = new Headers({
+    const isOld = outcomes.some(({ outcome }) => outcome.type === 'hit')
+    const isFresh = policy.maxAge !== undefined && policy.maxAge >= 1
+    // tRPC asks again where it can't write what was answered: `Headers` would be added to those of the first time.
+    const headers = {
       'cache-control': cacheControlOf({ ...policy, maxAge: policy.maxAge && policy.maxAge + age }),
       'cache-status': appendCacheStatus(null, worst(outcomes)),
-    })
-    if (outcomes.some(({ outcome }) => outcome.type === 'hit')) headers.set('age', String(age))
-    if (policy.maxAge !== undefined && policy.maxAge >= 1 && vary.length > 0) headers.set('vary', vary.join(', '))
+      ...(isOld ? { age: String(age) } : {}),
+      ...(isFresh && vary.length > 0 ? { vary: [...vary] } : {}),
+    }
     return { headers }
   }
 }

@@ -1,5 +1,5 @@
 export { type CachedByMetaOptions, type CacheMeta, cached, cachedByMeta } from './cached.ts'
-export { type CacheHeadersOptions, cacheHeaders, type MetaRequest } from './cacheHeaders.ts'
+export { type CacheHeadersOptions, cacheHeaders, type MetaHeaders, type MetaRequest } from './cacheHeaders.ts'
 export { type InvalidatesOptions, invalidates } from './invalidates.ts'
 export type { AnsweredCall, CachedOptions, Call, ProcedureCacheOptions } from './options.ts'
 export { assertCacheOrder, type CacheOrderOptions } from './order.ts'

@@ -61,6 +61,8 @@ function routerOf({ cache, run }: Bench) {
     byKey: t.procedure
       .use(cached({ cache, scope: null, key: ({ ctx }) => ctx.user }))
       .query(({ ctx }) => run(`to ${ctx.user}`)),
+    /** No JSON. */
+    big: t.procedure.use(cached({ cache, scope: null, ttl: 60_000 })).query(() => 2n),
     plain: t.procedure.query(() => run('plain')),
     tiered: t.procedure
       .use(cached({ cache: near, scope: null, ttl: 60_000 }))
@@ -293,6 +295,18 @@ describe.each(STORES)('headers of tRPC answers, over $name', ({ make }) => {
   test('a procedure that fails is not said to be fresh', async () => {
     const { a } = await open()
     for (const _ of [1, 2]) expect((await get(a, 'fails')).control ?? 'no-store').toBe('no-store')
+  })
+
+  test('an answer that can’t be written is an error that nobody may keep', async () => {
+    const { a, b } = await open()
+    for (const twin of [a, b]) {
+      const trace = traceOf(twin.cache)
+      const { status, headers } = await fetch(`${twin.url}/big`)
+      if (twin === a) await trace.saw('publish')
+      expect([status, headers.get('cache-control')]).toEqual([500, 'no-store'])
+      expect(headers.get('age')).toBe(twin === a ? null : '0')
+      expect(headers.get('cache-status')).not.toContain(',')
+    }
   })
 
   test('a procedure that asks another one is no more public than itself', async () => {
