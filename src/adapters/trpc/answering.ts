@@ -45,8 +45,11 @@ export function answering(internals: Internals): AnswerCall {
     return result
   }
 
-  function noteBypass({ ctx, getRawInput }: MiddlewareCall, detail: string): void {
-    const outcome: CacheOutcome = { type: 'forwarded', why: 'bypass', detail }
+  function noteBypass(call: MiddlewareCall, detail: string): void {
+    noteUnkept(call, { type: 'forwarded', why: 'bypass', detail })
+  }
+
+  function noteUnkept({ ctx, getRawInput }: MiddlewareCall, outcome: CacheOutcome): void {
     note(ctx, { call: getRawInput, outcome, public: false, left: undefined, age: 0 })
   }
 
@@ -147,7 +150,7 @@ export function answering(internals: Internals): AnswerCall {
       if (unkeyed) {
         tellReread(path)
         noteBypass(call, 'not shared')
-      }
+      } else noteUnkept(call, { type: 'forwarded', why: 'miss', collapsed: own === undefined })
       if (own !== undefined && (unkeyed || !own.ok)) return own
       if (error === UNKEYED) return bypassed(call, 'not shared')
       // Of another caller here: it may speak of that one's rights.

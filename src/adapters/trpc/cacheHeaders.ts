@@ -1,5 +1,5 @@
 import { known, show } from '../../core/checks.ts'
-import { appendCacheStatus } from '../http/cacheStatus.ts'
+import { appendCacheStatus, type CacheOutcome } from '../http/cacheStatus.ts'
 import { cacheControlOf, type ResponsePolicy, strictest } from '../http/responsePolicy.ts'
 import { type CallOutcome, outcomesOf } from './outcomes.ts'
 
@@ -70,7 +70,8 @@ export function cacheHeaders(options: CacheHeadersOptions = {}): (request: MetaR
     // Not what their procedures have asked for themselves; of several caches in a chain the outer one, which notes last.
     const outcomes = calls.flatMap((one) => noted.findLast(({ call }) => call === one.getRawInput) ?? [])
     if (eagerGeneration || type !== 'query' || outcomes.length === 0) return {}
-    const complete = errors.length === 0 && outcomes.length === calls.length
+    const isWhole = outcomes.length === calls.length
+    const complete = errors.length === 0 && isWhole
     const policy = strictest(complete ? outcomes.map(policyOf) : [])
     const age = Math.floor(Math.max(...outcomes.map((one) => one.age)) / 1000)
     const isOld = outcomes.some(({ outcome }) => outcome.type === 'hit')
@@ -78,7 +79,7 @@ export function cacheHeaders(options: CacheHeadersOptions = {}): (request: MetaR
     // tRPC asks again where it can't write what was answered: `Headers` would be added to those of the first time.
     const headers = {
       'cache-control': cacheControlOf({ ...policy, maxAge: policy.maxAge && policy.maxAge + age }),
-      'cache-status': appendCacheStatus(null, worst(outcomes)),
+      'cache-status': appendCacheStatus(null, isWhole ? worst(outcomes) : NOT_CACHED),
       ...(isOld ? { age: String(age) } : {}),
       ...(isFresh && vary.length > 0 ? { vary: [...vary] } : {}),
     }
@@ -86,11 +87,16 @@ export function cacheHeaders(options: CacheHeadersOptions = {}): (request: MetaR
   }
 }
 
+/** Of what no cache stands before. */
+const NOT_CACHED: CacheOutcome = { type: 'forwarded', why: 'bypass', detail: 'not cached' }
+
 /** What is said of several calls: that of the one for which most was done. */
-function worst(outcomes: readonly CallOutcome[]): CallOutcome['outcome'] {
-  const [first, ...others] = outcomes.map(({ outcome }) => outcome).filter(({ type }) => type !== 'hit')
-  if (first !== undefined) return [first, ...others].find((one) => 'why' in one && one.why === 'bypass') ?? first
-  return outcomes
-    .map(({ outcome }) => outcome)
-    .reduce((a, b) => ('ttl' in a && 'ttl' in b && (a.ttl ?? 0) <= (b.ttl ?? 0) ? a : b))
+function worst(outcomes: readonly CallOutcome[]): CacheOutcome {
+  const all = outcomes.map(({ outcome }) => outcome)
+  const bypass = all.find((one) => one.type === 'forwarded' && one.why === 'bypass')
+  return bypass ?? all.find(({ type }) => type !== 'hit') ?? all.reduce((a, b) => (ttlOf(a) <= ttlOf(b) ? a : b))
+}
+
+function ttlOf(outcome: CacheOutcome): number {
+  return outcome.type === 'hit' ? outcome.ttl : Number.POSITIVE_INFINITY
 }

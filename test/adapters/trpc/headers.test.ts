@@ -268,13 +268,13 @@ describe.each(STORES)('headers of tRPC answers, over $name', ({ make }) => {
     ['ask,ask', 'private, no-cache', 'atomcache; fwd=miss; stored; ttl=60'],
     ['ask,mine', 'private, max-age=30', 'atomcache; fwd=miss; stored; ttl=60'],
     ['ask,byAnswer', 'private, no-cache', 'atomcache; fwd=miss; stored; ttl=60'],
-    ['ask,plain', 'no-store', 'atomcache; fwd=miss; stored; ttl=60'],
+    ['ask,plain', 'no-store', 'atomcache; fwd=bypass; detail="not cached"'],
     ['ask,fails', 'no-store', 'atomcache; fwd=miss; stored; ttl=60'],
-    ['ask,nowhere', 'no-store', 'atomcache; fwd=miss; stored; ttl=60'],
+    ['ask,nowhere', 'no-store', 'atomcache; fwd=bypass; detail="not cached"'],
     ['ask,off', 'no-store', 'atomcache; fwd=bypass; detail="disabled"'],
     ['off,ask,short', 'no-store', 'atomcache; fwd=bypass; detail="disabled"'],
-    ['tiered,plain', 'no-store', 'atomcache; fwd=miss; stored; ttl=60'],
-    ['desk,ask', 'no-store', 'atomcache; fwd=miss; stored; ttl=60'],
+    ['tiered,plain', 'no-store', 'atomcache; fwd=bypass; detail="not cached"'],
+    ['desk,ask', 'no-store', 'atomcache; fwd=bypass; detail="not cached"'],
   ])('a batch has the strictest of all: %s', async (paths, control, status) => {
     const { a } = await open({ maxAge: 3600 })
     const said = await get(a, `${paths}?batch=1&input={}`, 'ann')
@@ -292,9 +292,30 @@ describe.each(STORES)('headers of tRPC answers, over $name', ({ make }) => {
     expect(hits.status).toMatch(/^atomcache; hit; ttl=[0-5]$/)
   })
 
+  test.each([
+    ['ask,plain', 'fwd=bypass; detail="not cached"'],
+    ['ask,fails', 'fwd=miss'],
+    ['ask,off', 'fwd=bypass; detail="disabled"'],
+  ])('a batch that nobody may keep is not said to be a hit: %s', async (paths, status) => {
+    const { a, b } = await open()
+    await get(a, 'ask')
+    expect(await get(b, `${paths}?batch=1&input={}`)).toMatchObject({
+      control: 'no-store',
+      status: `atomcache; ${status}`,
+    })
+  })
+
   test('a procedure that fails is not said to be fresh', async () => {
-    const { a } = await open()
-    for (const _ of [1, 2]) expect((await get(a, 'fails')).control ?? 'no-store').toBe('no-store')
+    const { a, b, gate } = await open()
+    const trace = traceOf(a.cache, b.cache)
+    gate.shut()
+    const asking = [a, a, b].map((twin) => get(twin, 'fails'))
+    await Promise.all([gate.holds(1), trace.saw('join'), trace.saw('follow')])
+    gate.open()
+    const said = await Promise.all(asking)
+    expect(said.map(({ control }) => control)).toEqual(said.map(() => 'no-store'))
+    const [followed, led] = ['atomcache; fwd=miss; collapsed', 'atomcache; fwd=miss']
+    expect(said.map(({ status }) => status).sort()).toEqual([led, followed, followed])
   })
 
   test('an answer that can’t be written is an error that nobody may keep', async () => {
