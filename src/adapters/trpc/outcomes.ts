@@ -18,17 +18,17 @@ export interface CallOutcome {
   tags?(): readonly string[]
 }
 
-/** By a registered symbol: it stays in the context where middlewares copy it, and from one build to the other. */
-const OUTCOMES = Symbol.for('atomcache.trpc.outcomes.1')
+/** A text: a symbol could not be named in the declarations of whoever exports a router. */
+const OUTCOMES = 'atomcache.outcomes'
 
-/** What `cacheContext()` puts into a context. */
+/** What `cacheContext()` puts into a context: for `cacheHeaders` alone. */
 export interface CacheContext {
-  readonly [OUTCOMES]: CallOutcome[]
+  readonly [OUTCOMES]: object
 }
 
 /** To be spread into what `createContext` returns, so that `cacheHeaders` knows how the calls of the request were answered. */
 export function cacheContext(): CacheContext {
-  return { [OUTCOMES]: [] }
+  return { [OUTCOMES]: [] satisfies CallOutcome[] }
 }
 
 interface Collection {
@@ -63,5 +63,5 @@ export function note(ctx: unknown, outcome: CallOutcome): void {
 
 /** How the calls of the request were answered; `undefined` without `cacheContext()`. */
 export function outcomesOf(ctx: unknown): CallOutcome[] | undefined {
-  return typeof ctx === 'object' && ctx !== null ? (ctx as Partial<CacheContext>)[OUTCOMES] : undefined
+  return typeof ctx === 'object' && ctx !== null ? (ctx as { [OUTCOMES]?: CallOutcome[] })[OUTCOMES] : undefined
 }
