@@ -146,7 +146,15 @@ describe('the parent', () => {
       ],
       { id: 1, sku: 'b' },
     ],
-    ['a function', { parentKey: ({ a, b }: { a: string; b: string }) => `${a} ${b}` }, [{ a: 1, b: 2 }, { b: 2, a: 1 }], { a: 2, b: 1 }], // biome-ignore format: one a line
+    [
+      'a function',
+      { parentKey: ({ a, b }: { a: string; b: string }) => `${a} ${b}` },
+      [
+        { a: 1, b: 2 },
+        { b: 2, a: 1 },
+      ],
+      { a: 2, b: 1 },
+    ],
     ['its id, of an instance of a class', {}, [Object.assign(new Date(), { id: 'x' }), { id: 'x' }], { id: 'y' }],
   ]
   test.each(KEYS)('is identified by %s', async (_name, cached, same, other) => {
@@ -193,8 +201,20 @@ describe('the parent', () => {
   )
 
   const FAILING: readonly [name: string, parentKey: () => unknown, reason: string][] = [
-    ['throws', () => { throw new Error('no key') }, 'no key'], // biome-ignore format: one a line
-    ['answers later', async () => { throw new Error('late') }, 'parentKey returned a promise: it must answer at once'], // biome-ignore format: one a line
+    [
+      'throws',
+      () => {
+        throw new Error('no key')
+      },
+      'no key',
+    ],
+    [
+      'answers later',
+      async () => {
+        throw new Error('late')
+      },
+      'parentKey returned a promise: it must answer at once',
+    ],
   ]
   test.each(FAILING)('whose parentKey %s is told, and the field is resolved', async (_name, parentKey, reason) => {
     const town = await open(parents({ parentKey }, [{ id: 1 }]))
@@ -259,9 +279,25 @@ describe('what varies', () => {
   })
 
   const FAILING: readonly [name: string, vary: unknown, reason: string][] = [
-    ['throws', () => { throw new Error('who knows') }, 'who knows'], // biome-ignore format: one a line
-    ['answers later', async () => { throw new Error('late') }, 'vary returned a promise: it must answer at once'], // biome-ignore format: one a line
-    ['gives what can be in no key', () => new (class Tenant {})(), 'key[3][0] is an instance of Tenant: put its id into the key'], // biome-ignore format: one a line
+    [
+      'throws',
+      () => {
+        throw new Error('who knows')
+      },
+      'who knows',
+    ],
+    [
+      'answers later',
+      async () => {
+        throw new Error('late')
+      },
+      'vary returned a promise: it must answer at once',
+    ],
+    [
+      'gives what can be in no key',
+      () => new (class Tenant {})(),
+      'key[3][0] is an instance of Tenant: put its id into the key',
+    ],
     ['is a path to that', ['request'], 'an instance of '],
     [
       'is a path to nowhere',

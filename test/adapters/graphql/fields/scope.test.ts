@@ -99,8 +99,20 @@ describe('a PRIVATE field without a session is resolved for each', () => {
       'session gave an empty string: it must be a non-empty string, or null for the same for everybody',
     ],
     ['a number', () => 7, 'session gave 7: it must be a non-empty string, or null for the same for everybody'],
-    ['a promise', async () => { throw new Error('late') }, 'session gave a promise: it must be a non-empty string, or null for the same for everybody'], // biome-ignore format: one a line
-    ['what throws', () => { throw new Error('no session') }, 'session failed: no session'], // biome-ignore format: one a line
+    [
+      'a promise',
+      async () => {
+        throw new Error('late')
+      },
+      'session gave a promise: it must be a non-empty string, or null for the same for everybody',
+    ],
+    [
+      'what throws',
+      () => {
+        throw new Error('no session')
+      },
+      'session failed: no session',
+    ],
   ]
   test.each(NOBODY)('with %s', async (_name, session, reason) => {
     const town = await openTown({ ...options, fields: { session: session as never, defaultScope: 'PUBLIC' } })

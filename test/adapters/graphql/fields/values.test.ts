@@ -143,7 +143,17 @@ describe('comes back from the other server as it was', () => {
 const UNFIT: readonly [name: string, value: () => unknown, reason: string, path: string, text: unknown][] = [
   ['an instance of a class', () => new Money(250), 'an instance of Money', '', 'Money 2.5 EUR'],
   ['one inside', () => ({ a: [new Money(1)] }), 'an instance of Money', '.a[0]', 'object {"a":[{"cents":1}]}'],
-  ['a getter', () => ({ get a() { return 1 } }), 'an accessor', '.a', 'object {"a":1}'], // biome-ignore format: one a line
+  [
+    'a getter',
+    () => ({
+      get a() {
+        return 1
+      },
+    }),
+    'an accessor',
+    '.a',
+    'object {"a":1}',
+  ],
   ['a method', () => ({ a() {} }), 'a function', '.a', 'object {}'],
   ['a promise inside', () => ({ a: Promise.resolve(1) }), 'a promise', '.a', 'object {"a":{}}'],
 ]
@@ -249,8 +259,20 @@ describe('with serialize and revive', () => {
   })
 
   const FAILING: readonly [name: string, serialize: (value: never) => unknown, error: string][] = [
-    ['throws', () => { throw new Error('not today') }, 'not today'], // biome-ignore format: one a line
-    ['answers later', async () => { throw new Error('late') }, 'serialize returned a promise: it must answer at once'], // biome-ignore format: one a line
+    [
+      'throws',
+      () => {
+        throw new Error('not today')
+      },
+      'not today',
+    ],
+    [
+      'answers later',
+      async () => {
+        throw new Error('late')
+      },
+      'serialize returned a promise: it must answer at once',
+    ],
   ]
   test.each(FAILING)('a serialize that %s is told, and each resolves the field', async (_name, serialize, message) => {
     const town = await serialised(serialize, (cents: number) => new Money(cents))
@@ -262,8 +284,20 @@ describe('with serialize and revive', () => {
   })
 
   const UNREVIVED: readonly [name: string, revive: (kept: never) => unknown, error: string][] = [
-    ['throws', () => { throw new Error('what is this') }, 'what is this'], // biome-ignore format: one a line
-    ['answers later', async () => { throw new Error('late') }, 'revive returned a promise: it must answer at once'], // biome-ignore format: one a line
+    [
+      'throws',
+      () => {
+        throw new Error('what is this')
+      },
+      'what is this',
+    ],
+    [
+      'answers later',
+      async () => {
+        throw new Error('late')
+      },
+      'revive returned a promise: it must answer at once',
+    ],
   ]
   test.each(UNREVIVED)('a revive that %s is told, and the field is resolved', async (_name, revive, message) => {
     const town = await serialised(({ cents }: Money) => cents, revive)
