@@ -31,7 +31,16 @@ const options: FieldTownOptions = {
         rates: field('rates'),
         policy: field('policy'),
         long: field('long'),
-        untold: { extensions: { cached: { tags: () => { throw new Error('no tags') } } }, resolve: field('untold') }, // biome-ignore format: short
+        untold: {
+          extensions: {
+            cached: {
+              tags: () => {
+                throw new Error('no tags')
+              },
+            },
+          },
+          resolve: field('untold'),
+        },
         mine: async (_parent: unknown, _args: unknown, { user }: FieldContext) =>
           `mine ${await run('mine')} of ${user}`,
         async hinted(
