@@ -31,7 +31,7 @@ export function cached<C, M, O, I>(
   const answer = answering(internals)
   const middleware = (call: MiddlewareCall) => (call.type === 'query' ? answer(call, settings) : call.next())
   // The marker is a brand at compile time, and what it wants is kept: each answer is one that `next()` gave.
-  return marked(middleware, { type: 'cached', public: settings.public }) as never
+  return marked(middleware, { type: 'cached', internals, public: settings.public }) as never
 }
 
 /** The type of a procedure's meta in which `cachedByMeta` looks: `initTRPC.meta<CacheMeta<Context>>()`. */
@@ -93,6 +93,7 @@ export function cachedByMeta<C, M, O, I>(
   }
   return marked(middleware, {
     type: 'byMeta',
+    internals,
     publicOf(meta) {
       const { cache: said } = Object(meta) as CacheMeta
       return said === undefined ? undefined : resolve(said).public

@@ -105,14 +105,24 @@ export function chainOf(router: AnyRouter, path: string): Chain | undefined {
   return _def?.type === 'query' ? _def : undefined
 }
 
-/** The names of what may refuse before a cache whose answers are public; `undefined` where there is no such cache. */
-export function refusersBefore({ middlewares, meta }: Chain): readonly string[] | undefined {
+/** A cache whose answers are public. */
+export interface PublicCache {
+  /** Of the cache itself. */
+  readonly internals: object
+  /** The names of what may refuse before it. */
+  readonly refusers: readonly string[]
+}
+
+/** That of the chain; `undefined` where there is none. */
+export function publicCacheOf({ middlewares, meta }: Chain): PublicCache | undefined {
   const at = middlewares.findIndex((middleware) => isPublic(middleware, meta) === true)
-  if (at < 0) return undefined
+  const mark = markOf(middlewares[at] ?? {})
+  if (mark === undefined || mark.type === 'invalidates') return undefined
   const before = middlewares.slice(0, at).filter((one) => !isParser(one) && one._type !== 'errors')
-  return before
+  const refusers = before
     .filter((middleware) => isPublic(middleware, meta) !== undefined || markOf(middleware) === undefined)
     .map(nameOf)
+  return { internals: mark.internals, refusers }
 }
 
 /** Whether what it keeps is public; `undefined` for what keeps nothing. */

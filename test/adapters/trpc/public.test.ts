@@ -239,6 +239,7 @@ describe('the options of publicQueries', () => {
       .use(cached({ cache, scope: 'tenant' }))
       .use(cached({ cache, scope: null }))
       .query(() => 1),
+    elsewhere: t.procedure.use(cached({ cache: createCache(), scope: null })).query(() => 1),
     plain: t.procedure.query(() => 1),
     change: open_.mutation(() => 1),
   })
@@ -248,6 +249,7 @@ describe('the options of publicQueries', () => {
     ['own', 'own: it has no cache with `scope: null`'],
     ['varied', 'varied: it has no cache with `scope: null`, and neither key, vary nor enabled'],
     ['both', 'both: before its cache stands'],
+    ['elsewhere', 'elsewhere: it has another cache: give publicQueries that one'],
     ['plain', 'plain: it has no cache'],
     ['change', 'change: there is no such query'],
     ['toString', 'toString: there is no such query'],

@@ -1,7 +1,7 @@
 import type { AnyRouter } from '@trpc/server'
 import { LRUCache } from 'lru-cache'
 import { show } from '../../../core/checks.ts'
-import { chainOf, refusersBefore } from '../order.ts'
+import { chainOf, publicCacheOf } from '../order.ts'
 
 /** What a GET asks for, where all of it is public. */
 export interface Asked {
@@ -19,11 +19,13 @@ const MAX_URL = 4000
 /**
  * Reads URLs.
  *
+ * @param internals of the cache that keeps the whole answers: it must be that of the procedures, or it is told of no invalidation
  * @param paths of public procedures
  * @returns a function of path and query of a URL; it gives `undefined` for what is not only of those procedures
  * @throws Error that names the procedures which can't be answered without running their chain
  */
 export function askedReader(
+  internals: object,
   router: AnyRouter,
   paths: readonly string[],
   basePath: string,
@@ -33,7 +35,7 @@ export function askedReader(
       `publicQueries needs paths: those of the procedures, such as ['product.byId'], got ${show(paths)}`,
     )
   }
-  const problems = paths.map((path) => problemOf(router, path)).filter((problem) => problem !== undefined)
+  const problems = paths.map((path) => problemOf(internals, router, path)).filter((problem) => problem !== undefined)
   if (problems.length > 0) throw new Error(`publicQueries:\n${problems.map((problem) => `- ${problem}`).join('\n')}`)
   const known = new Set(paths)
   const base = `/${basePath.replace(/^\/+|\/+$/g, '')}/`.replace('//', '/')
@@ -65,12 +67,14 @@ export function askedReader(
   }
 }
 
-function problemOf(router: AnyRouter, path: string): string | undefined {
+function problemOf(internals: object, router: AnyRouter, path: string): string | undefined {
   const chain = chainOf(router, path)
   if (chain === undefined) return `${path}: there is no such query`
-  const before = refusersBefore(chain)
-  if (before === undefined) return `${path}: it has no cache with \`scope: null\`, and neither key, vary nor enabled`
-  if (before.length > 0)
-    return `${path}: before its cache stands ${before.join(', ')}: an answer without it is not safe`
+  const own = publicCacheOf(chain)
+  if (own === undefined) return `${path}: it has no cache with \`scope: null\`, and neither key, vary nor enabled`
+  if (own.refusers.length > 0)
+    return `${path}: before its cache stands ${own.refusers.join(', ')}: an answer without it is not safe`
+  if (own.internals !== internals)
+    return `${path}: it has another cache: give publicQueries that one, or it is told of no invalidation`
   return undefined
 }

@@ -13,6 +13,7 @@ import { capture, capturedOf, responseOf } from './capture.ts'
 import { serving } from './serving.ts'
 
 export interface PublicQueriesOptions {
+  /** That of the procedures: what it invalidates must go here too. */
   readonly cache: Cache
   readonly router: AnyRouter
   /**
@@ -65,7 +66,7 @@ export function publicQueries(options: PublicQueriesOptions): PublicQueries {
     if (given === undefined || (typeof given === 'number' && given >= 0)) continue
     throw new RangeError(`${name} must be at least 0 (s), got ${show(given)}`)
   }
-  const read = askedReader(router, paths, basePath)
+  const read = askedReader(internals, router, paths, basePath)
   const serve = serving(internals, formOf(router))
 
   function askedOf(
