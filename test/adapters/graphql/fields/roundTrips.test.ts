@@ -29,7 +29,7 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end()
 })
 
-describe.each(SERVERS)('1,000 list items on $server', ({ counted, direct, masters }) => {
+describe.each(SERVERS)('1,000 list items on $server', { timeout: 60_000 }, ({ counted, direct, masters }) => {
   test.each(SHELVES)('with $what need at most 6 round trips as misses, and 3 as hits', async ({ field }) => {
     const { trips, source } = await counted()
     const shop = await openShop(source)
