@@ -59,7 +59,7 @@ export type CacheEvent =
   | { readonly type: 'waitTimeout'; readonly key: string; readonly policy: 'load' | 'throw' }
   /** `shared`: those who wait in other instances are told. */
   | { readonly type: 'loaderError'; readonly key: string; readonly error: unknown; readonly shared: boolean }
-  /** A value can't be stored (`reason` says why, `path` where in it). Once per `shape` of key. */
+  /** A value can't be stored (`reason` says why, `path` where in it). Once per `shape`: that of the key, or an adapter's name for it. */
   | {
       readonly type: 'uncacheable'
       readonly key: string

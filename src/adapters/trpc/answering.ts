@@ -113,6 +113,7 @@ export function answering(internals: Internals): AnswerCall {
     const order = {
       id,
       key: ['trpc', path],
+      shape: `tRPC query ${path}`,
       policy: settings.policy(call),
       tags: settings.tags(call),
       forced: false,

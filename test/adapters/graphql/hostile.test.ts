@@ -165,6 +165,20 @@ describe('a client', () => {
   })
 })
 
+test('each operation that can’t be stored is told once, by its name', async () => {
+  const own = createCache({ namespace: 'told', ttl: 60_000, maxEntryBytes: 5 })
+  const run = cachedExecute({ cache: own, session: () => null })
+  const trace = traceOf(own)
+  const schema = buildSchema('type Query { a: Int }')
+  for (const query of ['query A { a }', 'query B { a }', '{ a }', 'query B { a }'])
+    await run({ schema, document: parse(query), rootValue: { a: 1 }, contextValue: {} }, execute)
+  const reason = expect.stringMatching(/bytes are more than maxEntryBytes \(5\)$/)
+  expect(trace.of('uncacheable')).toMatchObject(
+    ['query A', 'query B', 'query (anonymous)'].map((shape) => ({ shape, reason })),
+  )
+  await own.close()
+})
+
 test.each([
   ['the value is too large', { maxEntryBytes: 5 }],
   ['it has too many tags', { maxTags: 1 }],

@@ -42,6 +42,7 @@ describe.each(STORES)('what a tRPC procedure answers, over $name', ({ make }) =>
         await run('point')
         return { point: new Point(1) }
       }),
+      line: rich.procedure.use(cached({ cache, scope: null })).query(() => [new Point(1), new Point(2)]),
     })
 
   test('Date, Map, Set, BigInt, undefined, NaN, -0 and bytes survive for callers in the server', async () => {
@@ -75,7 +76,7 @@ describe.each(STORES)('what a tRPC procedure answers, over $name', ({ make }) =>
     expect(runs).toHaveLength(1)
   })
 
-  test('an instance of a class is answered as it is, told, and not stored', async () => {
+  test('an instance of a class is answered as it is, told by the procedure’s name, and not stored', async () => {
     const { a, b, runs } = await open(valuesOf)
     const trace = traceOf(a.cache, b.cache)
     for (const { router } of [a, b, a]) {
@@ -83,9 +84,11 @@ describe.each(STORES)('what a tRPC procedure answers, over $name', ({ make }) =>
       expect((await caller.point()).point).toBeInstanceOf(Point)
     }
     expect(runs).toHaveLength(3)
-    expect(trace.of('uncacheable').map(({ reason, path }) => [reason, path])).toEqual([
-      ['an instance of Point', '.point'],
-      ['an instance of Point', '.point'],
+    for (const _ of [1, 2]) await rich.createCallerFactory(a.router)({ user: undefined }).line()
+    expect(trace.of('uncacheable').map(({ shape, reason, path }) => [shape, reason, path])).toEqual([
+      ['tRPC query point', 'an instance of Point', '.point'],
+      ['tRPC query point', 'an instance of Point', '.point'],
+      ['tRPC query line', 'an instance of Point', '[0]'],
     ])
   })
 

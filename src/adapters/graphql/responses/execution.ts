@@ -16,7 +16,7 @@ import { createMutations } from './mutations.ts'
 import { type Execution, type ResponseCacheOptions, responseCacheSettings } from './options.ts'
 import { isWithin, tellOuter } from './resolverHints.ts'
 import { createRun, UNSHARED, type Why } from './run.ts'
-import { createJudge } from './verdict.ts'
+import { createJudge, shapeOf } from './verdict.ts'
 
 /** For a request that wants what is stored, and nothing else. */
 const NOT_STORED: Answer = Object.freeze({
@@ -109,7 +109,7 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
     const onHit = () => {
       hit = true
     }
-    const order = { id, key, policy, forced, tags: run.tags, onHit, onStore: run.store }
+    const order = { id, key, shape: shapeOf(plan), policy, forced, tags: run.tags, onHit, onStore: run.store }
     const asked = internals.ask(order, run.load, run.leaving?.signal)
     let shared: unknown
     try {

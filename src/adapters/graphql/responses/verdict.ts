@@ -88,10 +88,14 @@ function textOf(own: ExecutionResult, { id, plan }: Case, events: Events): strin
   try {
     return errors.length > 0 ? failureText(data, errors, extensions) : JSON.stringify({ data, extensions })
   } catch (error) {
-    const shape = `query ${plan.operation.name?.value ?? '(anonymous)'}`
-    events.emit({ type: 'uncacheable', key: id, shape, reason: messageOf(error), path: '' })
+    events.emit({ type: 'uncacheable', key: id, shape: shapeOf(plan), reason: messageOf(error), path: '' })
     return undefined
   }
+}
+
+/** What events of responses that can't be stored call it. */
+export function shapeOf({ operation }: Plan): string {
+  return `query ${operation.name?.value ?? '(anonymous)'}`
 }
 
 /** With what was said of nobody knows which part: it can only be less for all. */

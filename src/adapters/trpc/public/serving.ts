@@ -53,9 +53,11 @@ export function serving(internals: Internals, form: string) {
       tags = [...new Set(outcomes.flatMap((outcome) => outcome.tags?.() ?? []))]
       return own.answer
     }
+    const shape = `public tRPC query ${asked.path}`
+    const order = { id, key, shape, policy, tags: () => tags, forced: false, onHit, onStore }
     let value: unknown
     try {
-      value = await internals.ask({ id, key, policy, tags: () => tags, forced: false, onHit, onStore }, load, undefined)
+      value = await internals.ask(order, load, undefined)
     } catch {
       value = UNSHARED // of another request: this one asks for itself
     }
