@@ -1,4 +1,4 @@
-import { GraphQLError, type GraphQLFieldResolver } from 'graphql'
+import { GraphQLError, type GraphQLFieldResolver, isNonNullType } from 'graphql'
 import { notAsync } from '../../../core/checks.ts'
 import { isShareable, LoaderError, messageOf } from '../../../core/errors.ts'
 import { fitOf } from '../../../core/fit.ts'
@@ -81,7 +81,10 @@ export function cachedResolver(
     const isPrivate = hints.some(({ scope }) => scope === 'PRIVATE') || parts.some((part) => part.private)
     if (plain === UNSHARED || (isPrivate && !plan.private)) return UNSHARED
     const said = hints.map(({ maxAge }) => (maxAge === undefined ? Number.POSITIVE_INFINITY : maxAge * 1000))
-    const ttl = [...said, ...parts.map((part) => part.ttl)].reduce((a, b) => Math.min(a, b), plan.ttl)
+    // It will be an error of the executor, and errors are not stored.
+    const isRefused = isNonNullType(plan.type) && (value === null || value === undefined)
+    const most = isRefused ? 0 : plan.ttl
+    const ttl = [...said, ...parts.map((part) => part.ttl)].reduce((a, b) => Math.min(a, b), most)
     const tags = parts.flatMap((part) => part.tags)
     return {
       value: plain,

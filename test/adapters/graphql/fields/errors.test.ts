@@ -111,6 +111,20 @@ test('an error is never stored', async () => {
   expect((await town.hit('{ it }')).data).toEqual({ it: 'yes 4' })
 })
 
+test('a null where there must be a value is an error too: it is told to those who wait, and not stored', async () => {
+  const town = await open({
+    ...failing((count) => (count < 3 ? null : `yes ${count}`), { yoga: { maskedErrors: false } }),
+    typeDefs: 'type Query { it: String! @cached(maxAge: 60, scope: PUBLIC) }',
+  })
+  const message = 'Cannot return null for non-nullable field Query.it.'
+  for (const { data, errors } of await crowd(town)) {
+    expect([data, errors]).toEqual([null, [expect.objectContaining({ message })]])
+  }
+  expect(town.runs).toHaveLength(1)
+  expect((await town.ask(0, '{ it }')).errors).toHaveLength(1)
+  expect((await town.hit('{ it }')).data).toEqual({ it: 'yes 3' })
+})
+
 describe('what speaks of the rights of one is shared with nobody:', () => {
   const PERSONAL: readonly [name: string, fail: (user: string) => Error][] = [
     ['UNAUTHENTICATED', (user) => new GraphQLError(`not ${user}`, { extensions: { code: 'UNAUTHENTICATED' } })],
