@@ -86,11 +86,12 @@ export type CacheEvent =
     }
   /** The namespace was cleared here, or (`remote`) by another instance. */
   | { readonly type: 'clear'; readonly remote: boolean }
-  /** An invalidation behind a mutation was not confirmed; it is tried again until it is. */
+  /** An invalidation behind a mutation was not confirmed. `retried`: it is tried again until it is; not where the cache is closed. */
   | {
       readonly type: 'unconfirmed'
       readonly keys: readonly string[]
       readonly tags: readonly string[]
+      readonly retried: boolean
       readonly error: unknown
     }
   /**
@@ -148,7 +149,8 @@ const FAULTS: Partial<{ [T in CacheEventType]: (event: CacheEventOf<T>) => strin
   bypass: ({ what, reason }) => `${what} is not cached: ${reason}`,
   policyError: ({ key, option, error }) => `the option ${option} failed for ${key}: ${messageOf(error)}`,
   overdue: ({ key }) => `a loader, or a claim that was not ended, holds ${key} for longer than maxFlightTime`,
-  unconfirmed: ({ error }) => `an invalidation behind a mutation is tried again: ${messageOf(error)}`,
+  unconfirmed: ({ retried, error }) =>
+    `an invalidation behind a mutation ${retried ? 'is tried again' : 'is not tried again, because the cache is closed'}: ${messageOf(error)}`,
   eviction: ({ policy, evicted }) =>
     `${evicted === 0 ? 'the store may drop keys' : `the store dropped ${evicted} keys`} to make room (${policy}), ` +
     'and an invalidation by tag can miss what it has lost track of: use noeviction, or enough memory',

@@ -34,7 +34,8 @@ export function createRetries(writer: Writer): Retries {
     for (const id of what.ids) pending.ids.add(id)
     for (const tag of what.tags) pending.tags.add(tag)
     if (what.all || pending.ids.size + pending.tags.size > MAX_PENDING) pending = { ...nothing(), all: true }
-    instance.events.emit({ type: 'unconfirmed', keys: [...what.ids], tags: [...what.tags], error })
+    const retried = !instance.closed
+    instance.events.emit({ type: 'unconfirmed', keys: [...what.ids], tags: [...what.tags], retried, error })
     schedule()
   }
 

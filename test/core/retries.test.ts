@@ -42,7 +42,9 @@ onEveryStore((service) => {
     const error = await mutated({ keys: ['key'], tags: ['x', 'y'] })
     expect(error).toBeInstanceOf(UnconfirmedError)
     expect(error).toMatchObject({ keys: ['key'], tags: ['x', 'y'], cause: AWAY })
-    expect(trace.of('unconfirmed')).toEqual([{ type: 'unconfirmed', keys: ['key'], tags: ['x', 'y'], error }])
+    expect(trace.of('unconfirmed')).toEqual([
+      { type: 'unconfirmed', keys: ['key'], tags: ['x', 'y'], retried: true, error },
+    ])
     expect(cache.stats().unconfirmed).toBe(3)
     // It is tried again and again.
     await trace.saw('unconfirmed', 3)
@@ -163,7 +165,11 @@ onEveryStore((service) => {
     await cache.close()
     gates.heals()
     retry.open()
-    expect(await trace.saw('unconfirmed', 2)).toMatchObject({ keys: ['key'], error: { cause: { code: 'CLOSED' } } })
+    expect(await trace.saw('unconfirmed', 2)).toMatchObject({
+      keys: ['key'],
+      retried: false,
+      error: { cause: { code: 'CLOSED' } },
+    })
     expect(await mutated({ keys: ['late'] })).toMatchObject({ keys: ['late'], cause: { code: 'CLOSED' } })
     // Twice each: the call, and the try; none is to come: see below that no timer is left.
     expect(gates.count('remove')).toBe(3)
@@ -179,7 +185,10 @@ onEveryStore((service) => {
 })
 
 describe('where nobody listens', () => {
-  it('an invalidation that is not confirmed becomes a process warning', async () => {
+  it.for([
+    { closed: false, text: 'is tried again' },
+    { closed: true, text: 'is not tried again, because the cache is closed' },
+  ])('an invalidation that is not confirmed becomes a process warning: closed $closed', async ({ closed, text }) => {
     const warnings: (Error & { code?: string })[] = []
     const collect = (warning: Error) => void warnings.push(warning)
     process.on('warning', collect)
@@ -187,14 +196,15 @@ describe('where nobody listens', () => {
     await using cache = createCache({ namespace: 'shop', store: gates, ttl: 60_000 })
     try {
       gates.fails(AWAY)
+      if (closed) await cache.close()
       for (const key of ['a', 'b']) await internalsOf(cache).invalidate({ keys: [key] })
       await new Promise((resolve) => setImmediate(resolve))
     } finally {
       process.off('warning', collect)
     }
     const message =
-      'shop: an invalidation behind a mutation is tried again: ' +
-      'invalidate was not confirmed by the store (a): no connection'
+      `shop: an invalidation behind a mutation ${text}: ` +
+      `invalidate was not confirmed by the store (a): no connection`
     expect(warnings.filter(({ code }) => code === 'ATOMCACHE_UNCONFIRMED')).toMatchObject([
       { name: 'AtomcacheWarning', message },
     ])
