@@ -1,5 +1,5 @@
 import { GraphQLScalarType } from 'graphql'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { type FieldTownOptions, useFieldTown } from './fieldTown.ts'
 
 const open = useFieldTown()
@@ -194,6 +194,21 @@ test('after a value that can not be kept a field asks nothing of Redis for a whi
   expect(town.trace.events.slice(before).filter((event) => 'key' in event && event.key !== 'nothing')).toEqual([])
   // The other server knows nothing of it.
   expect((await town.ask(1, '{ it(n: 1) }')).came).toEqual({ 'Query.it': { led: 1 } })
+})
+
+test('and then it is tried again, and nothing more is said', async () => {
+  const town = await open(giving('Shown', (n) => (n === 0 ? new Money(1) : 'plain')))
+  await town.ask(0, '{ it(n: 0) }')
+  const { now } = performance
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + 11_000)
+  try {
+    await town.ask(0, '{ it(n: 0) }')
+    expect([town.trace.of('lead').length, town.trace.of('uncacheable').length]).toEqual([2, 1])
+    clock.mockImplementation(() => now.call(performance) + 22_000)
+    expect((await town.ask(0, '{ it(n: 1) }')).came).toEqual({ 'Query.it': { led: 1 } })
+  } finally {
+    clock.mockRestore()
+  }
 })
 
 test('with strict a field fails whose value can not be kept, and says where and what to do', async () => {
