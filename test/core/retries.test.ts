@@ -204,7 +204,7 @@ describe('where nobody listens', () => {
     }
     const message =
       `shop: an invalidation behind a mutation ${text}: ` +
-      `invalidate was not confirmed by the store (a): no connection`
+      'invalidate was not confirmed by the store (a): no connection'
     expect(warnings.filter(({ code }) => code === 'ATOMCACHE_UNCONFIRMED')).toMatchObject([
       { name: 'AtomcacheWarning', message },
     ])
