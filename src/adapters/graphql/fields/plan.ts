@@ -1,4 +1,4 @@
-import { GraphQLError, type GraphQLOutputType, type GraphQLSchema } from 'graphql'
+import type { GraphQLOutputType, GraphQLSchema } from 'graphql'
 import { notAsync } from '../../../core/checks.ts'
 import type { Internals } from '../../../core/internals.ts'
 import type { CallOptions, Policy } from '../../../core/options.ts'
@@ -69,12 +69,12 @@ export function fieldPlan(
 }
 
 /**
- * Whether an error is in another instance what it is here. A GraphQLError gets there without what it was made of, for which it
- * may be masked here; what only has the name of one would be one there.
+ * Whether an error is in another instance what it is here. It gets there by its name, without its class and what it was made
+ * of: by those it may be masked here, or told.
  */
 function travels(error: unknown): boolean {
-  const original = originalOf(error)
-  return original === undefined || !(error instanceof GraphQLError || original === 'GraphQLError')
+  const { name } = Object(error) as { name?: unknown }
+  return (name === 'GraphQLError') === (originalOf(error) === undefined)
 }
 
 function parentReader(

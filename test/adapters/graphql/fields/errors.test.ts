@@ -41,6 +41,10 @@ const soldOut = (options: GraphQLErrorOptions = {}) => new GraphQLError('sold ou
 
 class AppError extends GraphQLError {}
 
+class NamedError extends GraphQLError {
+  override readonly name = 'NamedError'
+}
+
 /** As those of another graphql in the same process: of no class that is known here. */
 const namesake = Object.assign(new Error('password=1234'), { name: 'GraphQLError' })
 
@@ -54,10 +58,11 @@ describe('is told to all who wait, as whoever ran the resolver is told it:', () 
     ['one with extensions', soldOut({ extensions }), { message: 'sold out', extensions }, 1],
     ['one of a class of its own', new AppError('sold out', { extensions }), { message: 'sold out', extensions }, 1],
     ['one made of another', soldOut({ originalError: soldOut() }), { message: 'sold out' }, 1],
-    // Each server has its own: what it was made of does not travel, and so nobody there would know that it is masked.
+    // Each server has its own: what it was made of, and its class, do not travel, and so nobody there would know whether to mask it.
     ['one made of an Error, masked', new GraphQLError('password=1234', { originalError: secret }), MASKED, 2],
     ['one made of one, masked', soldOut({ originalError: soldOut({ originalError: secret }) }), MASKED, 2],
     ['what only has its name, masked', namesake, MASKED, 2],
+    ['one with a name of its own', new NamedError('sold out', { extensions }), { message: 'sold out', extensions }, 2],
   ]
   test.each(FAILURES)('%s', async (_name, error, told, runs) => {
     const thrown = () => {
