@@ -54,6 +54,6 @@ function copyOf(schema: GraphQLSchema): GraphQLSchema {
     description: schema.description,
     extensions: schema.extensions,
     extensionASTNodes: schema.extensionASTNodes,
-    assumeValid: false,
+    assumeValid: schema.toConfig().assumeValid,
   })
 }

@@ -4,6 +4,7 @@ import { describe, expect, inject, test } from 'vitest'
 import type { CachedField } from '../../../../src/adapters/graphql/directive.ts'
 import { redisStore } from '../../../../src/stores/redis/index.ts'
 import { traceOf } from '../../trace.ts'
+import { PATIENT } from '../market.ts'
 import type { Kitchen, ShopContext } from '../schema.ts'
 import { type Shop, type ShopOptions, useTown } from '../shop.ts'
 import { serveYoga } from './serving.ts'
@@ -164,7 +165,7 @@ describe.each([
   { made: 'Pothos', schema: pothosSchema },
 ])('extensions of a schema made with $made', ({ schema }) => {
   async function openShops(options: ShopOptions = {}) {
-    const town = await open({ schema, ...options })
+    const town = await open({ schema, cache: PATIENT, ...options })
     const [a, b] = town.shops
     return { a, b, runs: town.runs, trace: traceOf(a.cache, b.cache) }
   }

@@ -2,6 +2,7 @@ import type { GraphQLObjectType } from 'graphql'
 import { expect, test } from 'vitest'
 import { cachedDirectiveTypeDefs } from '../../../../src/adapters/graphql/directive.ts'
 import { traceOf } from '../../trace.ts'
+import { PATIENT } from '../market.ts'
 import type { Kitchen, ShopContext } from '../schema.ts'
 import type { OpenTown, Shop } from '../shop.ts'
 
@@ -78,7 +79,7 @@ export function fieldSchema({ graphql, name, gate, runs }: Kitchen) {
 
 /** What cached fields do on every server. */
 export function describeFields(open: OpenTown, given: Parameters<OpenTown>[0] = {}): void {
-  const options = { schema: fieldSchema, ...given }
+  const options = { schema: fieldSchema, cache: PATIENT, ...given }
   const RATE = '{ rate { base value at unit } }'
 
   test('a value is resolved once for both servers, with all that is in it', async () => {

@@ -1,4 +1,5 @@
 import {
+  buildSchema,
   defaultFieldResolver,
   execute,
   GraphQLEnumType,
@@ -30,6 +31,7 @@ import { redisStore } from '../../../../src/stores/redis/index.ts'
 import { testNamespace } from '../../../redis/namespace.ts'
 import { serveHttp } from '../../http.ts'
 import { traceOf } from '../../trace.ts'
+import { PATIENT } from '../market.ts'
 
 const open: AsyncDisposable[] = []
 afterEach(async () => {
@@ -37,7 +39,7 @@ afterEach(async () => {
 })
 
 function newCache(namespace = testNamespace('schemas')): Cache {
-  const cache = createCache({ store: redisStore(inject('redisUrl')), namespace })
+  const cache = createCache({ store: redisStore(inject('redisUrl')), namespace, ...PATIENT })
   open.push(cache)
   return cache
 }
@@ -171,6 +173,15 @@ describe('applyCachedDirective', () => {
       typeDefs: `${cachedDirectiveTypeDefs} type Query { plain: String }`,
     }) as GraphQLSchema
     expect(applyCachedDirective(schema, { cache: newCache() })).toBe(schema)
+  })
+
+  test('leaves it to the given schema whether it is to be validated', async () => {
+    const typeDefs = `${cachedDirectiveTypeDefs} type Query { __it: String @cached(maxAge: 60, scope: PUBLIC) }`
+    const [given, refused] = [true, false].map((assumeValid) =>
+      applyCachedDirective(buildSchema(typeDefs, { assumeValid, assumeValidSDL: true }), { cache: newCache() }),
+    ) as [GraphQLSchema, GraphQLSchema]
+    expect(await run(given, '{ __it }')).toEqual({ __it: null })
+    expect(validateSchema(refused)).toMatchObject([{ message: expect.stringContaining('__it') }])
   })
 
   const again: { how: string; transform(schema: GraphQLSchema): GraphQLSchema }[] = [
