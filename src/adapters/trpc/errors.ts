@@ -19,5 +19,16 @@ function isCode(code: unknown): code is TRPCError['code'] {
   return typeof code === 'string' && Object.hasOwn(TRPC_ERROR_CODES_BY_KEY, code)
 }
 
+/**
+ * Whether a parser of inputs or outputs has thrown it: formatters show what it found, which is in the cause, and a cause does not
+ * get into other instances.
+ */
+export function isOfParser(error: unknown): boolean {
+  const { name, code, message, cause } = Object(error) as Record<string, unknown>
+  if (name !== 'TRPCError' || cause === undefined) return false
+  // tRPC says no more of it than this text.
+  return code === 'BAD_REQUEST' || (code === 'INTERNAL_SERVER_ERROR' && message === 'Output validation failed')
+}
+
 /** What a loader throws whose answer depends on more of the input than its key has: nobody else may have that. */
 export const UNKEYED = new Error('the answer depends on more of the input than is in its key')

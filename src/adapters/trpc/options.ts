@@ -5,7 +5,7 @@ import type { Internals } from '../../core/internals.ts'
 import type { CallOptions, Policy, TagsOption } from '../../core/options.ts'
 import { checkScope, type Scope } from '../../core/scope.ts'
 import { checkTags } from '../../core/tag.ts'
-import { UNKEYED } from './errors.ts'
+import { isOfParser, UNKEYED } from './errors.ts'
 
 /** A call as the procedure's builder has it where the middleware stands. */
 export interface Call<C = unknown, I = unknown> {
@@ -103,7 +103,8 @@ export function settingsOf(who: string, options: ProcedureCacheOptions<never, ne
     ...(typeof tags === 'function' ? {} : { tags }),
     ...(typeof shouldCache === 'function' ? {} : { shouldCache }),
   } as CallOptions<never>)
-  const shareError = (error: unknown) => error !== UNKEYED && isShareable(error) && checked.shareError(error)
+  const shareError = (error: unknown) =>
+    error !== UNKEYED && !isOfParser(error) && isShareable(error) && checked.shareError(error)
   const base = { ...checked, shareError }
   const listed = typeof tags === 'function' ? [] : [...tags] // the list is its owner's, who may go on with it
   return {

@@ -100,6 +100,43 @@ describe.each(STORES)('errors of tRPC procedures, over $name', ({ make }) => {
   })
 })
 
+describe.each(STORES)('errors of parsers behind the cache, over $name', ({ make }) => {
+  const open = useTwins(make)
+  const formatted = initTRPC.context<Context>().create({
+    errorFormatter: ({ shape, error }) => ({
+      ...shape,
+      data: { ...shape.data, issues: error.cause instanceof z.ZodError ? error.cause.issues.length : undefined },
+    }),
+  })
+  const parsing = ({ cache, run }: Bench) => {
+    const query = formatted.procedure.use(cached({ cache, scope: null }))
+    const slow = async (what: string) => {
+      await run(what)
+      return false
+    }
+    return formatted.router({
+      input: query.input(z.string().refine(() => slow('input'))).query(() => 'x'),
+      output: query.output(z.string().refine(() => slow('output'))).query(() => 'x'),
+    })
+  }
+
+  test.each([
+    ['input', 'BAD_REQUEST'],
+    ['output', 'INTERNAL_SERVER_ERROR'],
+  ] as const)('%s: the issues are formatted in both instances', async (path, code) => {
+    const { a, b, gate } = await open(parsing)
+    const trace = traceOf(a.cache, b.cache)
+    gate.shut()
+    const asking = [a, a, b, b].map(({ client }) => client()[path].query('x' as never))
+    await Promise.all([gate.holds(1), trace.saw('join', 2), trace.saw('follow')])
+    gate.open()
+    for (const failed of await Promise.allSettled(asking))
+      expect(failed).toMatchObject({ status: 'rejected', reason: { data: { code, issues: 1 } } })
+    expect(trace.of('lead')).toHaveLength(1)
+    expect(trace.of('alone')[0]).toMatchObject({ reason: 'unshareable' })
+  })
+})
+
 describe('while Redis is away, tRPC', () => {
   let redis: RedisServer
   beforeAll(async () => {
