@@ -41,6 +41,8 @@ export interface FieldTownOptions {
   readonly fieldsOf?: (index: number) => FieldsOptions
   /** With these options there is a cache of whole responses too. */
   readonly responses?: Partial<YogaCacheOptions<FieldContext>>
+  /** Whether the plugin for fields is the one before that of responses. Default: `false`. */
+  readonly fieldsFirst?: boolean
   readonly cache?: Partial<CacheOptions>
   /** By site, besides `cache`. */
   readonly cacheOf?: (index: number) => Partial<CacheOptions>
@@ -157,7 +159,17 @@ async function settled(caches: readonly Cache[]): Promise<void> {
 }
 
 function yogaOf(cache: Cache, index: number, options: FieldTownOptions, tools: Tools) {
-  const { fields, fieldsOf, responses, before = [], after = [] } = options
+  const { fields, fieldsOf, responses, fieldsFirst = false, before = [], after = [] } = options
+  const ofFields = useCachedFields<FieldContext>({
+    cache,
+    includeExtensionMetadata: true,
+    ...fields,
+    ...fieldsOf?.(index),
+  })
+  const session = (_request: Request, { user }: FieldContext) => user ?? null
+  const ofResponses = () =>
+    useAtomCache<FieldContext>({ cache, ttl: 600_000, session, includeExtensionMetadata: true, ...responses })
+  const caches = responses === undefined ? [ofFields] : [ofResponses(), ofFields]
   return createYoga({
     schema: schemaOf(options, tools),
     logging: false,
@@ -166,22 +178,7 @@ function yogaOf(cache: Cache, index: number, options: FieldTownOptions, tools: T
       language: request?.headers.get('accept-language') ?? undefined,
     }),
     ...options.yoga,
-    plugins: [
-      ...before,
-      ...(responses === undefined
-        ? []
-        : [
-            useAtomCache<FieldContext>({
-              cache,
-              ttl: 600_000,
-              session: (_request, { user }) => user ?? null,
-              includeExtensionMetadata: true,
-              ...responses,
-            }),
-          ]),
-      useCachedFields<FieldContext>({ cache, includeExtensionMetadata: true, ...fields, ...fieldsOf?.(index) }),
-      ...after,
-    ] as Plugin[],
+    plugins: [...before, ...(fieldsFirst ? caches.reverse() : caches), ...after] as Plugin[],
   })
 }
 
