@@ -29,7 +29,7 @@ export interface ProcedureCacheOptions<C = unknown, I = unknown>
    * Whose data the answer is: a non-empty string (user, tenant, session) is part of its key; `null` is the same for
    * everybody, said on purpose; with `undefined`, `''` or a throw it is not cached.
    */
-  readonly scope: Scope | ((call: Call<C, I>) => Scope)
+  readonly scope: string | null | ((call: Call<C, I>) => Scope)
   /** How long an answer is fresh: ms, greater than 0, or `Infinity`; of a function also 0. Default: that of the cache, else 60,000. */
   readonly ttl?: number | ((call: AnsweredCall<C, I>) => number) | undefined
   /** For `cache.invalidate({ tags })`, besides `trpc:` and the path, which every answer has. Default: none. */
@@ -87,6 +87,9 @@ export function settingsOf(who: string, options: ProcedureCacheOptions<never, ne
     )
   }
   const { scope, ttl, tags = [], key, vary, shouldCache = true, enabled = true } = options as ProcedureCacheOptions
+  if (scope === undefined || scope === '') {
+    throw new TypeError(`scope must be a non-empty string, null, or a function that returns one, got ${show(scope)}`)
+  }
   checkScope(scope)
   for (const [name, given] of Object.entries({ key, vary })) {
     if (given !== undefined && typeof given !== 'function') {

@@ -1,6 +1,7 @@
 import type { AnyRouter } from '@trpc/server'
 import { known, show } from '../../core/checks.ts'
 import { messageOf } from '../../core/errors.ts'
+import type { CacheMeta } from './cached.ts'
 import { markOf } from './marks.ts'
 
 export interface CacheOrderOptions {
@@ -17,15 +18,18 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof CacheOrderOptions>(['harmless
 
 /** What of a procedure says in which order it is run. */
 export interface Chain {
+  readonly type: 'query' | 'mutation' | 'subscription'
   readonly middlewares: readonly (((...args: never) => unknown) & { readonly _type?: string })[]
   readonly meta: unknown
 }
 
 /**
  * Sees to it that in no procedure of the router a middleware stands behind the cache that may refuse or change the context, nor
- * another cache: a hit is answered without it. To be called at start.
+ * another cache: a hit is answered without it. And that no cache and no `invalidates` stands where it does nothing. To be called at
+ * start.
  *
  * @throws Error that names each such procedure, each bad `meta.cache`, and each lazy router, whose procedures are not there yet
+ * @throws TypeError for what is no router, and bad options
  */
 export function assertCacheOrder(router: AnyRouter, options: CacheOrderOptions = {}): void {
   known('assertCacheOrder', options, OPTIONS)
@@ -38,19 +42,35 @@ export function assertCacheOrder(router: AnyRouter, options: CacheOrderOptions =
   )
   listOf('lazy', 'paths', lazy, (one) => typeof one === 'string')
   const ignored = new Set(harmless.flatMap(middlewaresOf))
-  const { procedures, lazy: unseen } = router._def as unknown as {
-    procedures: Record<string, { _def: Chain & { type: string } }>
-    lazy: Record<string, unknown>
+  const { procedures, lazy: unseen } = partsOf(router)
+  for (const name of lazy) {
+    // A lazy router that was loaded is one as any other.
+    if (Object.hasOwn(unseen, name) || Object.keys(procedures).some((path) => path.startsWith(`${name}.`))) continue
+    const names = Object.keys(unseen).join(', ')
+    throw new TypeError(`lazy names ${show(name)}, which is no lazy router; there is ${names === '' ? 'none' : names}`)
   }
   const problems: string[] = []
   for (const [path, { _def }] of Object.entries(procedures)) {
-    const problem = _def.type === 'query' ? problemOf(_def, ignored) : undefined // all others pass every cache
-    if (problem !== undefined) problems.push(`${path}: ${problem}`)
+    for (const problem of problemsOf(_def, ignored)) problems.push(`${path}: ${problem}`)
   }
   for (const path of Object.keys(unseen)) {
-    if (!lazy.includes(path)) problems.push(`${path}: a lazy router, whose procedures are not there yet`)
+    if (lazy.includes(path)) continue
+    const mend = 'check it where it is loaded, and name it in `lazy`'
+    problems.push(`${path}: a lazy router, whose procedures are not there yet: ${mend}`)
   }
   if (problems.length > 0) throw new Error(`assertCacheOrder:\n${problems.map((problem) => `- ${problem}`).join('\n')}`)
+}
+
+interface Parts {
+  /** By their paths, as those of lazy routers. */
+  readonly procedures: Record<string, { readonly _def: Chain }>
+  readonly lazy: Record<string, unknown>
+}
+
+function partsOf(router: AnyRouter): Parts {
+  const { procedures, lazy = {} } = Object((router as Partial<AnyRouter> | undefined)?._def) as Partial<Parts>
+  if (procedures !== undefined) return { procedures, lazy }
+  throw new TypeError(`router must be what t.router() returned, got ${show(router)}`)
 }
 
 /** @throws TypeError for what is no list, or has something else in it */
@@ -67,7 +87,26 @@ function middlewaresOf(given: object): readonly object[] {
   return list ?? [given]
 }
 
-function problemOf({ middlewares, meta }: Chain, ignored: ReadonlySet<object>): string | undefined {
+/** What is wrong with a procedure, and its mend. */
+function problemsOf(procedure: Chain, ignored: ReadonlySet<object>): readonly string[] {
+  const { type, middlewares, meta } = procedure
+  const has = (mark: string) => middlewares.some((middleware) => markOf(middleware)?.type === mark)
+  const saysCache = (Object(meta) as CacheMeta).cache !== undefined
+  const problems: (string | undefined)[] = []
+  if (type === 'query') {
+    if (has('invalidates'))
+      problems.push('`invalidates` does nothing for a query: make it a mutation, or take that out')
+    if (saysCache && !has('byMeta')) problems.push('its meta.cache does nothing: `.use()` what cachedByMeta returned')
+    problems.push(orderProblemOf(procedure, ignored))
+  } else {
+    const mend = `a ${type} is never cached: make it a query, or take that out`
+    if (has('cached')) problems.push(`its \`cached\` does nothing: ${mend}`)
+    if (saysCache) problems.push(`its meta.cache does nothing: ${mend}`)
+  }
+  return problems.filter((problem) => problem !== undefined)
+}
+
+function orderProblemOf({ middlewares, meta }: Chain, ignored: ReadonlySet<object>): string | undefined {
   const chain = middlewares.slice(0, -1) // the last one is the resolver
   let at: number
   try {
@@ -78,14 +117,16 @@ function problemOf({ middlewares, meta }: Chain, ignored: ReadonlySet<object>): 
   if (at < 0) return undefined
   const behind = chain.slice(at + 1).filter((middleware) => !isHarmless(middleware, meta) && !ignored.has(middleware))
   if (behind.length === 0) return undefined
-  const names = behind.map((middleware) => (markOf(middleware) ? 'another cache' : nameOf(middleware))).join(', ')
-  return `behind its cache stands ${names}: a hit is answered without it, so put the cache behind it`
+  const names = behind.map((one) => (markOf(one) ? 'another cache' : nameOf(one, middlewares))).join(', ')
+  const mend = 'put the cache behind it, or name it in `harmless` if that makes no difference'
+  return `behind its cache stands ${names}: a hit is answered without it, so ${mend}`
 }
 
-function nameOf({ name, _type }: Chain['middlewares'][number]): string {
+function nameOf(middleware: Chain['middlewares'][number], all: Chain['middlewares']): string {
+  const { name, _type } = middleware
   // It forms the errors of who runs the procedure, and of nobody who waits for it.
   if (_type === 'errors') return '.errors()'
-  return name === '' ? 'a middleware without a name' : name
+  return name === '' ? `a middleware without a name (number ${all.indexOf(middleware) + 1} of its chain)` : name
 }
 
 /** Of another cache neither scope nor tags would count on a hit of the one before it. */
@@ -100,7 +141,7 @@ function isParser({ _type = '' }: Chain['middlewares'][number]): boolean {
 
 /** The chain of a query; `undefined` for what is none, or not there. */
 export function chainOf(router: AnyRouter, path: string): Chain | undefined {
-  const { procedures } = router._def as unknown as { procedures: Record<string, { _def: Chain & { type: string } }> }
+  const { procedures } = partsOf(router)
   const { _def } = (Object.hasOwn(procedures, path) ? procedures[path] : undefined) ?? {}
   return _def?.type === 'query' ? _def : undefined
 }
@@ -121,7 +162,7 @@ export function publicCacheOf({ middlewares, meta }: Chain): PublicCache | undef
   const before = middlewares.slice(0, at).filter((one) => !isParser(one) && one._type !== 'errors')
   const refusers = before
     .filter((middleware) => isPublic(middleware, meta) !== undefined || markOf(middleware) === undefined)
-    .map(nameOf)
+    .map((middleware) => nameOf(middleware, middlewares))
   return { internals: mark.internals, refusers }
 }
 

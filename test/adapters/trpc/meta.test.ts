@@ -73,7 +73,7 @@ describe.each(STORES)('caching by meta, over $name', ({ make }) => {
       shared: procedure.meta({ cache: { scope: null } }).query(named('shared')),
       tagged: procedure.meta({ cache: { tags: ({ path }) => [`own ${path}`] } }).query(named('tagged')),
       unsaid: procedure.meta({ cache: { ttl: undefined, tags: undefined } }).query(named('unsaid')),
-      lost: procedure.meta({ cache: { scope: undefined } }).query(named('lost')),
+      lost: procedure.meta({ cache: { scope: undefined as never } }).query(named('lost')),
       change: procedure.meta({ cache: {} }).mutation(named('change')),
       ticks: procedure.meta({ cache: {} }).subscription(async function* () {
         yield await run('tick')
@@ -139,7 +139,9 @@ describe.each(STORES)('caching by meta, over $name', ({ make }) => {
     const trace = traceOf(a.cache)
     for (const _ of [1, 2]) await ask(a, 'lost')
     expect(runs).toEqual(['lost', 'lost'])
-    expect(trace.events).toMatchObject([{ type: 'bypass' }, { type: 'bypass' }])
+    expect(trace.events).toMatchObject([
+      { type: 'bypass', reason: expect.stringMatching(/^scope must be .* got undefined$/) },
+    ])
   })
 
   test.each<[string, unknown, string]>([

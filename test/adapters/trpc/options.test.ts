@@ -28,6 +28,15 @@ test.each([0, -1, Number.NaN, '60', null])('ttl %o is refused with its bounds', 
   expect(() => make({ cache, scope: null, ttl })).toThrow(/^ttl must be greater than 0 \(ms\), Infinity/)
 })
 
+test.each([
+  [undefined, 'undefined'],
+  ['', '""'],
+])('a scope that says of nobody’s data whose it is, is refused: %o', (scope, shown) => {
+  const error = new TypeError(`scope must be a non-empty string, null, or a function that returns one, got ${shown}`)
+  expect(() => make({ cache, scope })).toThrow(error)
+  expect(() => cachedByMeta({ cache, scope } as never)).toThrow(error)
+})
+
 test.each([7, true, {}])('a scope that can never be one is refused: %o', (scope) => {
   expect(() => make({ cache, scope })).toThrow(/^scope must be/)
 })

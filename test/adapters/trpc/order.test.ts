@@ -43,7 +43,7 @@ function said(router: Parameters<typeof assertCacheOrder>[0], options?: CacheOrd
 }
 
 const behind = (path: string, names: string) =>
-  `- ${path}: behind its cache stands ${names}: a hit is answered without it, so put the cache behind it`
+  `- ${path}: behind its cache stands ${names}: a hit is answered without it, so put the cache behind it, or name it in \`harmless\` if that makes no difference`
 
 describe('the leak', () => {
   const openTwins = useTwins(() => redisStore(inject('redisUrl')))
@@ -91,11 +91,12 @@ describe('assertCacheOrder', () => {
         .errors(({ shape }) => shape)
         .use(open())
         .query(answer),
+      tiers: t.procedure.use(open()).use(byMeta()).query(answer),
       change: t.procedure
-        .use(open())
         .use(byMeta())
         .use(invalidates({ cache, tags: [] }))
-        .query(answer),
+        .use(auth)
+        .mutation(answer),
       meta: t.procedure
         .use(auth)
         .use(byMeta())
@@ -125,15 +126,37 @@ describe('assertCacheOrder', () => {
     expect(said(router, { harmless: [own] })).toEqual([behind('meta', 'another cache')])
   })
 
-  test('is content with mutations and subscriptions, which pass every cache', () => {
-    const behindCache = t.procedure.use(open()).use(auth)
+  test('names what does nothing where it stands', () => {
+    const caching = t.procedure.use(open()).use(auth)
+    const meta = t.procedure.meta({ cache: { scope: null } })
+    async function* ticks() {
+      yield 1
+    }
     const router = t.router({
-      change: behindCache.mutation(answer),
-      ticks: behindCache.subscription(async function* () {
-        yield 1
-      }),
+      change: caching.mutation(answer),
+      ticks: caching.subscription(ticks),
+      changeByMeta: meta.use(byMeta()).mutation(answer),
+      ticksByMeta: meta.subscription(ticks),
+      unread: meta.query(answer),
+      both: meta.use(open()).query(answer),
+      asks: t.procedure
+        .use(open())
+        .use(invalidates({ cache, tags: [] }))
+        .use(auth)
+        .query(answer),
     })
-    expect(said(router)).toEqual([])
+    const never = (type: string) => `a ${type} is never cached: make it a query, or take that out`
+    const unread = 'its meta.cache does nothing: `.use()` what cachedByMeta returned'
+    expect(said(router)).toEqual([
+      `- change: its \`cached\` does nothing: ${never('mutation')}`,
+      `- ticks: its \`cached\` does nothing: ${never('subscription')}`,
+      `- changeByMeta: its meta.cache does nothing: ${never('mutation')}`,
+      `- ticksByMeta: its meta.cache does nothing: ${never('subscription')}`,
+      `- unread: ${unread}`,
+      `- both: ${unread}`,
+      '- asks: `invalidates` does nothing for a query: make it a mutation, or take that out',
+      behind('asks', 'signedIn'),
+    ])
   })
 
   test('names .errors(), which forms nothing for those who wait', () => {
@@ -164,7 +187,7 @@ describe('assertCacheOrder', () => {
     })
     expect(said(router)).toEqual([
       behind('auth', 'signedIn'),
-      behind('context', 'a middleware without a name'),
+      behind('context', 'a middleware without a name (number 2 of its chain)'),
       behind('both', 'measure, signedIn'),
       behind('between', 'signedIn, another cache'),
       behind('meta', 'signedIn'),
@@ -209,7 +232,8 @@ describe('assertCacheOrder', () => {
         archive: lazy(async () => archive),
         deep: t.router({ old: lazy(async () => t.router({ fine: t.procedure.query(answer) })) }),
       })
-    const unseen = (path: string) => `- ${path}: a lazy router, whose procedures are not there yet`
+    const unseen = (path: string) =>
+      `- ${path}: a lazy router, whose procedures are not there yet: check it where it is loaded, and name it in \`lazy\``
     expect(said(routerOf())).toEqual([unseen('archive'), unseen('deep.old')])
     expect(said(routerOf(), { lazy: ['deep.old'] })).toEqual([unseen('archive')])
     expect(said(routerOf(), { lazy: ['deep.old', 'archive'] })).toEqual([])
@@ -217,6 +241,7 @@ describe('assertCacheOrder', () => {
     const caller = t.createCallerFactory(loaded)({ user: 'ann' })
     await Promise.all([caller.archive.year(), caller.deep.old.fine()])
     expect(said(loaded)).toEqual([behind('archive.year', 'signedIn')])
+    expect(said(loaded, { lazy: ['archive'] })).toEqual([behind('archive.year', 'signedIn')])
     expect(said(archive)).toEqual([behind('year', 'signedIn')])
   })
 
@@ -255,7 +280,20 @@ describe('assertCacheOrder', () => {
     [{ harmless: ['measure'] }, 'harmless must be a list of middlewares, got "measure" at 0'],
     [{ lazy: 'archive' }, 'lazy must be a list of paths, got "archive"'],
     [{ lazy: [7] }, 'lazy must be a list of paths, got 7 at 0'],
+    [{ lazy: ['archiv'] }, 'lazy names "archiv", which is no lazy router; there is archive, old.years'],
   ])('refuses %o', (bad, message) => {
-    expect(() => assertCacheOrder(t.router({}), bad as never)).toThrow(new TypeError(message))
+    const unseen = lazy(async () => t.router({}))
+    const router = t.router({ archive: unseen, old: { years: unseen } })
+    expect(() => assertCacheOrder(router, bad as never)).toThrow(new TypeError(message))
+  })
+
+  test('a name in lazy where no router is lazy', () => {
+    expect(() => assertCacheOrder(t.router({}), { lazy: ['archive'] })).toThrow(
+      new TypeError('lazy names "archive", which is no lazy router; there is none'),
+    )
+  })
+
+  test.each([[{}], [undefined], [null], [() => t.router({})]])('what is no router is refused: %o', (bad) => {
+    expect(() => assertCacheOrder(bad as never)).toThrow(/^router must be what t\.router\(\) returned, got /)
   })
 })
