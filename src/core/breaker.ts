@@ -36,6 +36,20 @@ export function createBreaker(
   let state: Breaker['state'] = 'closed'
   /** `performance.now()` from which one command may probe the store. */
   let retryAt = 0
+  /** All that is sent until whatever runs now has nothing more to do. */
+  let moment: object | undefined
+  /** Whose failure was counted last. */
+  let counted: object | undefined
+
+  function momentOf(): object {
+    if (moment === undefined) {
+      moment = {}
+      process.nextTick(() => {
+        moment = undefined
+      })
+    }
+    return moment
+  }
 
   function become(next: Breaker['state']): void {
     if (state === next) return
@@ -48,7 +62,8 @@ export function createBreaker(
     become('closed')
   }
 
-  function failed(guarded: Guarded, error: unknown): void {
+  /** @param sentIn what was sent in one moment, such as for the items of a list, fails as one */
+  function failed(guarded: Guarded, error: unknown, sentIn: object): void {
     const { op, key } = guarded
     if (error instanceof StoreError && error.code === 'CLOSED') return // who closed the cache knows
     events.emit({ type: 'storeFault', op, ...(key === undefined ? {} : { key }), error })
@@ -57,7 +72,8 @@ export function createBreaker(
       succeeded()
       return
     }
-    failures++
+    if (counted !== sentIn) failures++
+    counted = sentIn
     if (state === 'closed' && failures < settings.failures) return
     retryAt = performance.now() + settings.retryAfter
     become('open')
@@ -74,6 +90,7 @@ export function createBreaker(
         }
         become('half-open')
       }
+      const sentIn = momentOf()
       return new Promise((resolve, reject) => {
         let answered = false
         let over = false
@@ -81,7 +98,7 @@ export function createBreaker(
           if (answered) return
           over = true
           const error = new StoreError('TIMEOUT', `no reply to ${guarded.op} within ${guarded.timeout} ms`)
-          failed(guarded, error)
+          failed(guarded, error, sentIn)
           reject(error)
         }
         // Timers run before sockets are read: after the event loop was blocked for longer than the budget the reply may
@@ -103,7 +120,7 @@ export function createBreaker(
             if (over) return
             answered = true
             clearTimeout(timer)
-            failed(guarded, error)
+            failed(guarded, error, sentIn)
             reject(error)
           },
         )

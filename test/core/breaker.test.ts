@@ -56,6 +56,17 @@ describe('the breaker', () => {
     expect(trace.of('alone').at(-1)).toEqual({ type: 'alone', key: 'key', reason: 'store' })
   })
 
+  it('what was sent in one moment fails as one', async () => {
+    store.silent = true
+    const calls = Array.from({ length: 100 }, (_, i) => cache.getOrSet(`item ${i}`, () => 'alone'))
+    await expires(100)
+    expect(new Set(await Promise.all(calls))).toEqual(new Set(['alone']))
+    expect(trace.of('storeFault')).toHaveLength(100)
+    expect(cache.stats().breaker).toBe('closed')
+    await fail(2)
+    expect(cache.stats().breaker).toBe('open')
+  })
+
   it('a success between failures begins the count anew', async () => {
     await fail(2)
     store.silent = false
