@@ -81,7 +81,7 @@ function proceduresOf(t: Root, { base }: Making) {
     greeting: base(logged.concat(greeting)),
     /** Formats its errors itself. */
     formatted: base(logged.errors(({ error, shape }) => ({ ...shape, data: { ...shape.data, own: error.message } }))),
-    unlogged: t.procedure,
+    unlogged: base(t.procedure),
   }
 }
 
