@@ -170,9 +170,20 @@ describe.each(SERVERS)('public queries, by $server', ({ serve }) => {
     const answers = [a, b, a, b].map((twin) => twin.get(path('products')))
     await Promise.all([gate.holds(1), trace.saw('join'), trace.saw('follow')])
     gate.open()
-    for (const { text } of await Promise.all(answers))
+    const said: unknown[] = []
+    for (const { text, headers } of await Promise.all(answers)) {
       expect(JSON.parse(text).result.data).toMatch(/^products by [AB]1$/)
+      said.push(`${headers['cache-control']}: ${headers['cache-status']}`)
+    }
     expect(runs).toEqual(['products'])
+    // Who waited does not know whether it is kept.
+    const followed = 'public, no-cache: atomcache; fwd=miss; collapsed'
+    expect(said.sort()).toEqual([
+      'public, max-age=10: atomcache; fwd=miss; stored; ttl=60',
+      followed,
+      followed,
+      followed,
+    ])
   })
 
   test('go with their tags: a mutation on the other instance is seen at once, in batches too', async () => {
