@@ -8,11 +8,13 @@ import type { Ended, Ending } from './store.ts'
 /** A flight that this instance leads: renewed until it is ended, lost, or older than `maxFlightTime`. */
 export interface Lease {
   readonly token: string
+  /** As `Leader.clock`. */
+  readonly clock: number | undefined
   /**
    * Lists the id under the tags of what is offered, and says what of it may be published: all, where no tag was
-   * invalidated since the flight was claimed. To be called right before `publish`.
+   * invalidated since the flight was claimed, or since then. To be called right before `publish`.
    */
-  index(offer: Offer): Promise<Ending>
+  index(offer: Offer, since?: number): Promise<Ending>
   /** Stores and tells the value, if the flight is still ours. Once; `undefined` where the store did not answer. */
   publish(ending: Ending): Promise<Ended | undefined>
   /** Tells the error, or that it can't be told. */
@@ -108,7 +110,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
     return reply
   }
 
-  async function index({ ending, tags }: Offer): Promise<Ending> {
+  async function index({ ending, tags }: Offer, since = clock): Promise<Ending> {
     if (tags.length === 0 || (ending.type !== 'value' && ending.type !== 'share')) return ending
     // Without the clock nobody can say whether a tag was invalidated since: the value is for those who wait here.
     if (over || clock === undefined) return { type: 'alone' }
@@ -122,7 +124,8 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
     } catch {
       return { type: 'alone' } // told by the breaker
     }
-    if (epoch <= clock) return ending
+    // A invalidates a tag, B claims, reads what C had computed before and A did not remove yet, and is stored when A is done.
+    if (epoch <= Math.min(clock, since ?? clock)) return ending
     // A loads from the origin, B changes it and invalidates a tag that A's value only now turns out to have.
     leader.lost()
     return { type: 'again' }
@@ -166,6 +169,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
 
   return {
     token,
+    clock,
     index,
     publish,
     fail,

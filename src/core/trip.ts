@@ -30,6 +30,13 @@ export interface Order {
   /** Of this call, where they are not the policy's. */
   readonly tags?: TagsOption | undefined
   readonly forced: boolean
+  /**
+   * The clock of tags that the value holds since, where it is made of what was computed before its own flight: asked for with
+   * the tags.
+   */
+  readonly since?: (() => number) | undefined
+  /** Called before the loader is run for all, with the clock of tags then, where that is known. */
+  readonly onLead?: ((clock: number | undefined) => void) | undefined
   /** Called where the value was stored when it was asked for. */
   readonly onHit?: ((entry: Pick<Entry, 'createdAt' | 'ttl'>) => void) | undefined
   /** Called before the answer where the value was sent to be stored; whether it is, the reply says later. */
@@ -100,6 +107,7 @@ export function loading(instance: Instance, order: Order, load: Loader<unknown>)
   const { id, key, shape, policy, tags } = order
   return async (flight, lease) => {
     let value: unknown
+    order.onLead?.(lease.clock)
     try {
       value = await run(instance, order, load, flight.signal)
     } catch (error) {
@@ -108,7 +116,7 @@ export function loading(instance: Instance, order: Order, load: Loader<unknown>)
     }
     const made = offerOf(instance, { id, key, shape, token: lease.token, value, policy, tags })
     const offer = made instanceof Promise ? await made : made
-    const ending = offer.tags.length === 0 ? offer.ending : await lease.index(offer)
+    const ending = offer.tags.length === 0 ? offer.ending : await lease.index(offer, order.since?.())
     // Sent before anybody is answered: what this instance asks next, on the same connection, comes after it. Nobody
     // waits for the reply, which would only delay the answer; events tell it.
     void lease.publish(ending)
