@@ -1,4 +1,3 @@
-import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { StoreError } from '../../core/errors.ts'
@@ -113,23 +112,6 @@ export function connect<C extends Redis | Cluster>(
   // What fails here is told by the event `error` too, and tried again.
   client.connect().catch(() => undefined)
 
-  let corked: Duplex | undefined
-
-  /**
-   * What many send at once goes out in one write: each would be a system call. Before anything that waits for its promise goes
-   * on: an answer may take its time to be written, and those who wait in other instances are not to wait for that.
-   */
-  function gather(): void {
-    const { stream } = client as Redis
-    if (stream === undefined || corked === stream) return // a cluster has no stream of its own
-    stream.cork()
-    corked = stream
-    queueMicrotask(() => {
-      if (corked === stream) corked = undefined
-      stream.uncork()
-    })
-  }
-
   async function firstConnection(): Promise<void> {
     const limit = new AbortController()
     const late = delay(commandTimeout, undefined, { signal: limit.signal }).then(
@@ -156,7 +138,6 @@ export function connect<C extends Redis | Cluster>(
       if (closed) throw new StoreError('CLOSED', 'the cache was closed')
       if (times === 0) await firstConnection()
       if (!up || client.status !== 'ready') throw unreachable('not connected')
-      gather()
       try {
         return await command()
       } catch (error) {
@@ -184,6 +165,11 @@ export function unreachable(message: string, options?: ErrorOptions): StoreError
 
 /** Answers of a cluster that has nobody for the slot now: the command did not run. */
 const NOBODY = /^(?:CLUSTERDOWN|TRYAGAIN|MASTERDOWN|MOVED|ASK)\b/
+
+/** What a script says of one of several calls. */
+export function refused(message: string): StoreError {
+  return new StoreError(/\bWRONGTYPE\b/.test(message) ? 'WRONG_TYPE' : 'REFUSED', message)
+}
 
 /** An answer of the server that says no, or the lack of an answer. */
 function translate(error: unknown): StoreError {

@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis'
 import type { Bytes } from '../../core/codec.ts'
 import { MARK_BYTES } from '../../core/entry.ts'
 import { AGAIN, ALONE, READY, VALUE } from './messages.ts'
-import { CLOCK, FOREIGN, INDEX, IS_FOREIGN, MARK, READ_CLOCK, SWEEP } from './tagScripts.ts'
+import { CLOCK, FOREIGN, INDEX, IS_FOREIGN, MARK, MESSAGE_OF, READ_CLOCK, SWEEP } from './tagScripts.ts'
 
 /**
  * The steps of the protocol that must be atomic. Redis 6.2 commands only; every key is declared; integers travel as
@@ -10,43 +10,59 @@ import { CLOCK, FOREIGN, INDEX, IS_FOREIGN, MARK, READ_CLOCK, SWEEP } from './ta
  */
 
 /**
- * Decides whether the claimer has a hit, leads, or waits; who must wait is registered in the same step.
+ * Decides for each id whether the claimer has a hit, leads, or waits; who must wait is registered in the same step. One that
+ * fails leaves the others as they are.
  *
- * KEYS  1 entry, 2 flight, 3 the clock of tags, where it is on the same server
- * ARGV  1 token, 2 lease (ms), 3 instanceId, 4 seen: `-` nothing, `*` whatever it is, `=` and a mark
- * Returns {HIT} | {LEAD, present, seconds, microseconds, clock or ''} | {WAIT, leader, lease left (ms), present}; present
- * as seen
+ * KEYS  entry and flight of each id; then the clock of tags, where it is on the same server
+ * ARGV  1 instanceId; then for each id: token, lease (ms), seen: `-` nothing, `*` whatever it is, `=` and a mark
+ * Returns for each id {HIT} | {LEAD, present, seconds, microseconds, clock or ''} | {WAIT, leader, lease left (ms), present} |
+ * {ERROR, message}; present as seen
  */
-const CLAIM = `${READ_CLOCK}
-local mark = redis.call('GETRANGE', KEYS[1], 0, ${MARK_BYTES - 1})
-local present = '-'
-if mark ~= '' or redis.call('EXISTS', KEYS[1]) == 1 then present = '=' .. mark end
-if present ~= '-' and ARGV[4] ~= '*' and ARGV[4] ~= present then return {'HIT'} end
+const CLAIM = `${READ_CLOCK}${MESSAGE_OF}
+local clock
+local function clockOnce(time)
+  if #KEYS % 2 == 0 then return '' end
+  clock = clock or readClock(KEYS[#KEYS], time, 0) or ''
+  return clock
+end
 
-local leader = redis.call('HGET', KEYS[2], 'leader')
-if leader and leader ~= ARGV[1] then
-  -- Where memory is full Redis refuses HSET, but not to a script that has written before: so it begins with an HDEL.
-  redis.call('HDEL', KEYS[2], 'w:' .. ARGV[3])
-  redis.call('HSET', KEYS[2], 'w:' .. ARGV[3], '')
-  local left = redis.call('PTTL', KEYS[2])
-  if left < 0 then
-    -- Somebody took its expiry away: a flight for ever would be a key that nobody computes again.
-    redis.call('PEXPIRE', KEYS[2], ARGV[2])
-    left = tonumber(ARGV[2])
+local function claim(entry, flight, token, lease, seen)
+  local mark = redis.call('GETRANGE', entry, 0, ${MARK_BYTES - 1})
+  local present = '-'
+  if mark ~= '' or redis.call('EXISTS', entry) == 1 then present = '=' .. mark end
+  if present ~= '-' and seen ~= '*' and seen ~= present then return {'HIT'} end
+
+  local leader = redis.call('HGET', flight, 'leader')
+  if leader and leader ~= token then
+    -- Where memory is full Redis refuses HSET, but not to a script that has written before: so it begins with an HDEL.
+    redis.call('HDEL', flight, 'w:' .. ARGV[1])
+    redis.call('HSET', flight, 'w:' .. ARGV[1], '')
+    local left = redis.call('PTTL', flight)
+    if left < 0 then
+      -- Somebody took its expiry away: a flight for ever would be a key that nobody computes again.
+      redis.call('PEXPIRE', flight, lease)
+      left = tonumber(lease)
+    end
+    return {'WAIT', leader, tostring(left), present}
   end
-  return {'WAIT', leader, tostring(left), present}
+
+  -- Before anything is written: where TIME is not allowed no flight without a leader must be left.
+  local time = redis.call('TIME')
+  if not leader then
+    redis.call('DEL', flight)
+    redis.call('HSET', flight, 'leader', token)
+  end
+  -- A flight with this very token: the command ran before.
+  redis.call('PEXPIRE', flight, lease)
+  return {'LEAD', present, time[1], time[2], clockOnce(time)}
 end
 
--- Before anything is written: where TIME is not allowed no flight without a leader must be left.
-local time = redis.call('TIME')
-if not leader then
-  redis.call('DEL', KEYS[2])
-  redis.call('HSET', KEYS[2], 'leader', ARGV[1])
+local replies = {}
+for i = 1, (#ARGV - 1) / 3 do
+  local ran, reply = pcall(claim, KEYS[2 * i - 1], KEYS[2 * i], ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1])
+  replies[i] = ran and reply or {'ERROR', messageOf(reply)}
 end
--- A flight with this very token: the command ran before.
-redis.call('PEXPIRE', KEYS[2], ARGV[2])
-local clock = KEYS[3] and readClock(KEYS[3], time, 0)
-return {'LEAD', present, time[1], time[2], clock or ''}
+return replies
 `
 
 /**
@@ -92,51 +108,63 @@ end
 `
 
 /**
- * Ends a flight: the leader's own, or (without a token) whichever there is, by a direct write.
+ * Ends flights: the leader's own, or (without a token) whichever there is, by a direct write.
  *
- * KEYS  1 entry, 2 flight
- * ARGV  1 token or '', 2 id, 3 prefix of the inbox channels, 4 outcome letter, 5 body: entry, error or '',
- *       6 'set' or '' for the entry, 7 its ttl (ms) or '' for none, 8 bytes that bodies of messages may have in all
- * Returns {FENCED} | {OK, stored, why not, leader, letter as told, waiters that PUBLISH could not reach ...}
+ * KEYS  entry and flight of each id
+ * ARGV  1 prefix of the inbox channels, 2 bytes that bodies of the messages of one id may have in all; then for each id: token or
+ *       '', id, outcome letter, body: entry, error or '', 'set' or '' for the entry, its ttl (ms) or '' for none
+ * Returns for each id {FENCED} | {ERROR, message} | {OK, stored, why not, leader, letter as told, waiters that PUBLISH could not
+ * reach ...}
  */
 const END = `${TELL}
-local leader = leaderOf(KEYS[2])
-if ARGV[1] ~= '' and leader ~= ARGV[1] then
-  -- Its own stamp on the entry: the command ran before, and only its reply was lost.
-  if redis.pcall('GETRANGE', KEYS[1], 0, ${MARK_BYTES - 1}) == 'atc1' .. ARGV[1] then return {'OK', '1', '', '', ''} end
-  return {'FENCED'}
-end
-
--- First the entry, then the flight, then the messages; Lua has no rollback, so what may be refused is a pcall, and the
--- rest is done all the same. SET stands before DEL: after a write Redis would let it pass its memory limit.
-local stored, refused = '0', ''
-if ARGV[6] == 'set' then
-  local kind = redis.call('TYPE', KEYS[1]).ok
-  local reply
-  if kind ~= 'string' and kind ~= 'none' then
-    reply = {err = 'WRONGTYPE the key holds a ' .. kind}
-  elseif ARGV[7] == '' then
-    reply = redis.pcall('SET', KEYS[1], ARGV[5])
-  else
-    reply = redis.pcall('SET', KEYS[1], ARGV[5], 'PX', ARGV[7])
+-- What is stored. First for all, then the flights, then the messages; Lua has no rollback, so what may be refused is a pcall,
+-- and the rest is done all the same. Each SET stands before any DEL: after a write Redis would let it pass its memory limit.
+local function write(entry, flight, token, letter, body, set, ttl)
+  local leader = leaderOf(flight)
+  if token ~= '' and leader ~= token then
+    -- Its own stamp on the entry: the command ran before, and only its reply was lost.
+    if redis.pcall('GETRANGE', entry, 0, ${MARK_BYTES - 1}) == 'atc1' .. token then return {'OK', '1', '', '', ''} end
+    return {'FENCED'}
   end
-  if reply.err then refused = reply.err else stored = '1' end
-  if refused ~= '' and ARGV[1] == '' then return redis.error_reply(refused) end
+  local stored, refused = '0', ''
+  if set == 'set' then
+    local kind = redis.call('TYPE', entry).ok
+    local reply
+    if kind ~= 'string' and kind ~= 'none' then
+      reply = {err = 'WRONGTYPE the key holds a ' .. kind}
+    elseif ttl == '' then
+      reply = redis.pcall('SET', entry, body)
+    else
+      reply = redis.pcall('SET', entry, body, 'PX', ttl)
+    end
+    if reply.err then refused = reply.err else stored = '1' end
+    if refused ~= '' and token == '' then return {'ERROR', refused} end
+  end
+  return {'OK', stored, refused, leader or '', letter}, leader
 end
 
-local result = {'OK', stored, refused, leader or '', ARGV[4]}
-if not leader then return result end
-local waiters = waitersOf(KEYS[2])
-redis.call('DEL', KEYS[2])
-
-local letter, body = ARGV[4], ARGV[5]
-if letter == '${VALUE}' and #body * #waiters > tonumber(ARGV[8]) then
-  body = ''
-  if stored == '1' then letter = '${READY}' else letter = '${ALONE}' end
+local function finish(flight, leader, id, letter, body, result)
+  local waiters = waitersOf(flight)
+  redis.call('DEL', flight)
+  if letter == '${VALUE}' and #body * #waiters > tonumber(ARGV[2]) then
+    body = ''
+    if result[2] == '1' then letter = '${READY}' else letter = '${ALONE}' end
+  end
+  result[5] = letter
+  for _, waiter in ipairs(tell(waiters, ARGV[1], letter, leader, id, body)) do result[#result + 1] = waiter end
 end
-result[5] = letter
-for _, waiter in ipairs(tell(waiters, ARGV[3], letter, leader, ARGV[2], body)) do result[#result + 1] = waiter end
-return result
+
+local replies, leaders = {}, {}
+for i = 1, #KEYS / 2 do
+  local at = 6 * i - 3
+  replies[i], leaders[i] =
+    write(KEYS[2 * i - 1], KEYS[2 * i], ARGV[at], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5])
+end
+for i = 1, #KEYS / 2 do
+  local at = 6 * i - 3
+  if leaders[i] then finish(KEYS[2 * i], leaders[i], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], replies[i]) end
+end
+return replies
 `
 
 /**
@@ -198,36 +226,40 @@ return result
 export interface EndArguments {
   readonly token: string
   readonly id: string
-  readonly inboxPrefix: string
   readonly letter: string
   readonly body: Bytes | ''
   readonly write: 'set' | ''
   readonly px: string
-  readonly inlineLimit: number
+}
+
+export interface ClaimArguments {
+  readonly token: string
+  readonly lease: string
+  readonly seen: Buffer
+}
+
+export interface IndexArguments {
+  readonly id: string
+  readonly life: string
+  /** How many tags it has: as many pairs of keys are its own. */
+  readonly tags: number
 }
 
 /** The scripts, by what they take. Keys stand first; replies are byte strings. */
 export interface Scripts {
-  claim(
-    keys: readonly [entry: string, flight: string, clock?: string],
-    token: string,
-    lease: string,
-    instanceId: string,
-    seen: Buffer,
-  ): Promise<Buffer[]>
+  claim(keys: readonly string[], instanceId: string, claims: readonly ClaimArguments[]): Promise<Buffer[][]>
   renew(flight: string, token: string, lease: string): Promise<Buffer>
-  end(entry: string, flight: string, args: EndArguments): Promise<Buffer[]>
-  take(
-    keys: readonly [entry: string, flight: string, clock?: string],
-    token: string,
-    lease: string,
-    id: string,
+  end(
+    keys: readonly string[],
     inboxPrefix: string,
-  ): Promise<Buffer[]>
+    inlineLimit: number,
+    endings: readonly EndArguments[],
+  ): Promise<Buffer[][]>
+  take(keys: readonly string[], token: string, lease: string, id: string, inboxPrefix: string): Promise<Buffer[]>
   remove(keys: readonly string[], inboxPrefix: string, ids: readonly string[]): Promise<Buffer[]>
   /** The clock of tags, `steps` further. */
   clock(key: string, steps: 0 | 1): Promise<Buffer>
-  index(keys: readonly string[], id: string, life: string): Promise<Buffer>
+  index(keys: readonly string[], entries: readonly IndexArguments[]): Promise<[epoch: Buffer, message: Buffer][]>
   mark(state: string, clock: string, life: string): Promise<unknown>
   sweep(index: string, state: string, clock: string): Promise<unknown>
 }
@@ -265,14 +297,19 @@ export function scriptsOf(client: Redis | Cluster): Scripts {
     }
   }
   return {
-    claim: (keys, token, lease, instanceId, seen) => call('Claim', keys, token, lease, instanceId, seen),
+    claim: (keys, instanceId, claims) =>
+      call('Claim', keys, instanceId, ...claims.flatMap(({ token, lease, seen }) => [token, lease, seen])),
     renew: (flight, token, lease) => call('Renew', [flight], token, lease),
-    end: (entry, flight, { token, id, inboxPrefix, letter, body, write, px, inlineLimit }) =>
-      call('End', [entry, flight], token, id, inboxPrefix, letter, asBuffer(body), write, px, inlineLimit),
+    end(keys, inboxPrefix, inlineLimit, endings) {
+      const each = endings.flatMap(({ token, id, letter, body, write, px }) => {
+        return [token, id, letter, asBuffer(body), write, px]
+      })
+      return call('End', keys, inboxPrefix, inlineLimit, ...each)
+    },
     take: (keys, token, lease, id, inboxPrefix) => call('Take', keys, token, lease, id, inboxPrefix),
     remove: (keys, inboxPrefix, ids) => call('Remove', keys, inboxPrefix, ...ids),
     clock: (key, steps) => call('Clock', [key], steps),
-    index: (keys, id, life) => call('Index', keys, id, life),
+    index: (keys, entries) => call('Index', keys, ...entries.flatMap(({ id, life, tags }) => [id, life, tags])),
     mark: (state, clock, life) => call('Mark', [state], clock, life),
     sweep: (index, state, clock) => call('Sweep', [index, state], clock),
   }

@@ -52,38 +52,55 @@ redis.call('PERSIST', KEYS[1])
 return readClock(KEYS[1], redis.call('TIME'), tonumber(ARGV[1])) or redis.error_reply('${FOREIGN}')
 `
 
+/** A Lua function: what a call said that failed; an error is a table in Redis 7, and a text before. */
+export const MESSAGE_OF = `
+local function messageOf(err)
+  return type(err) == 'table' and err.err or tostring(err)
+end
+`
+
 /**
- * Lists an id under tags, for at least its life, and then reads the tags' epochs. An index lives as long as its
- * longest member.
+ * Lists ids under tags, for at least their life, and then reads the tags' epochs. An index lives as long as its longest
+ * member. One that fails leaves the others as they are.
  *
- * KEYS  index and state of each tag
- * ARGV  1 id, 2 life (ms) or '' for ever
- * Returns the greatest epoch, or 0
+ * KEYS  index and state of each tag of each id
+ * ARGV  for each id: id, life (ms) or '' for ever, how many tags
+ * Returns for each id {the greatest epoch, or 0; why one of its tags failed, or ''}
  */
-export const INDEX = `${CLOCK_OF}
+export const INDEX = `${CLOCK_OF}${MESSAGE_OF}
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local greatest = 0
-for i = 1, #KEYS, 2 do
-  local index, state = KEYS[i], KEYS[i + 1]
+
+local function list(id, life, index, state)
   -- Looked at before ZADD: without an expiry it is new, or for ever.
   local left = redis.call('PTTL', index)
   -- The id may not be among those that the sweeper has seen. It also is the write after which ZADD is not refused.
   redis.call('HDEL', state, 'sweeper')
   -- Never earlier than before: what was stored under the id then may be there still.
-  if ARGV[2] == '' then
-    redis.call('ZADD', index, 'GT', '+inf', ARGV[1])
+  if life == '' then
+    redis.call('ZADD', index, 'GT', '+inf', id)
     if left >= 0 then redis.call('PERSIST', index) end
   else
-    local life = tonumber(ARGV[2])
-    redis.call('ZADD', index, 'GT', string.format('%.0f', now + life), ARGV[1])
-    if left == -2 or (left >= 0 and left < life) then redis.call('PEXPIRE', index, ARGV[2]) end
+    redis.call('ZADD', index, 'GT', string.format('%.0f', now + tonumber(life)), id)
+    if left == -2 or (left >= 0 and left < tonumber(life)) then redis.call('PEXPIRE', index, life) end
   end
   local over = redis.call('ZRANGEBYSCORE', index, '-inf', now, 'LIMIT', 0, 20)
   if #over > 0 then redis.call('ZREM', index, unpack(over)) end
-  greatest = math.max(greatest, clockOf(redis.call('HGET', state, 'epoch')))
+  return clockOf(redis.call('HGET', state, 'epoch'))
 end
-return string.format('%.0f', greatest)
+
+local replies = {}
+local key = 1
+for i = 1, #ARGV, 3 do
+  local greatest, message = 0, ''
+  for _ = 1, tonumber(ARGV[i + 2]) do
+    local ran, epoch = pcall(list, ARGV[i], ARGV[i + 1], KEYS[key], KEYS[key + 1])
+    if ran then greatest = math.max(greatest, epoch) else message = messageOf(epoch) end
+    key = key + 2
+  end
+  replies[#replies + 1] = {string.format('%.0f', greatest), message}
+end
+return replies
 `
 
 /**

@@ -1,5 +1,7 @@
 import { inParts } from '../../core/parts.ts'
 import type { Session } from '../../core/store.ts'
+import { batched } from './batch.ts'
+import { refused } from './connection.ts'
 import { expiryOf, wholeMs } from './durations.ts'
 import type { Names } from './keys.ts'
 import type { Scripts } from './scripts.ts'
@@ -12,21 +14,33 @@ const PAGE = 100
 /** ms: an epoch outlives every flight that was claimed before it. */
 const EPOCH_LIFE = 24 * 60 * 60 * 1000
 
+interface Listed {
+  readonly id: string
+  readonly tags: readonly string[]
+  readonly life: string
+}
+
 /** The part of a session that is about tags. */
 export function tagSteps(
   { clustered, send, sendOnce, serverOf, serverNamed }: Wiring,
   scripts: Scripts,
   names: Names,
 ): Pick<Session, 'index' | 'step' | 'mark' | 'members' | 'sweep'> {
+  const index = batched<Listed, number>(
+    { most: clustered ? 1 : TAGS_AT_ONCE, weigh: ({ tags }) => tags.length, defer: queueMicrotask },
+    async (all) => {
+      const keys = all.flatMap(({ tags }) => tags.flatMap((tag) => [names.index(tag), names.state(tag)]))
+      const entries = all.map(({ id, tags, life }) => ({ id, life, tags: tags.length }))
+      const replies = await send(() => scripts.index(keys, entries))
+      return replies.map(([epoch, message]) => (message.length === 0 ? Number(epoch) : refused(String(message))))
+    },
+  )
+
   return {
     async index(id, tags, life) {
-      const epochs = await Promise.all(
-        inParts(tags, clustered ? 1 : TAGS_AT_ONCE).map((part) => {
-          const keys = part.flatMap((tag) => [names.index(tag), names.state(tag)])
-          return send(() => scripts.index(keys, id, expiryOf(life)))
-        }),
-      )
-      return Math.max(0, ...epochs.map(Number))
+      const parts = inParts(tags, clustered ? 1 : TAGS_AT_ONCE)
+      const epochs = await Promise.all(parts.map((part) => index({ id, tags: part, life: expiryOf(life) })))
+      return Math.max(0, ...epochs)
     },
 
     step: async () => Number(await send(() => scripts.clock(names.clock, 1))),

@@ -37,6 +37,8 @@ export interface Wiring {
   serverNamed(name: string): Server
   /** The server that has the key; @throws StoreError where none is known */
   serverOf(key: string): Server
+  /** What is the same for keys of one server, as far as that is known. */
+  serverName(key: string): string
   /** A connection for messages, which is not made yet. In a cluster as soon as a node is known; rejects when closed. */
   readonly inbox: Redis | Promise<Redis>
   close(): Promise<void>
@@ -60,6 +62,7 @@ export function wire(source: RedisClient, commandTimeout: number, listener: Conn
     masters: async () => [server()],
     serverNamed: (name) => found([server()], name),
     serverOf: server,
+    serverName: () => '',
     inbox: duplicateOf(source),
   }
 }
@@ -112,6 +115,13 @@ function wireCluster(source: RedisClient, commandTimeout: number, listener: Conn
     masters: async () => (await mastersOf(cluster)).map(asServer),
     serverNamed: (name) => found(cluster.nodes('master').map(asServer), name),
     serverOf: (key) => asServer(ownerOf(cluster, key)),
+    serverName(key) {
+      try {
+        return asServer(ownerOf(cluster, key)).name
+      } catch {
+        return '' // the command itself says so
+      }
+    },
     inbox: commands.connected().then(() => anyNodeOf(cluster)),
   }
 }

@@ -34,14 +34,31 @@ describe('reads of one moment', () => {
     const load = (value: number) => cache.getOrSet(`key ${value}`, () => value)
     expect(await Promise.all([cache.get('a'), load(2), load(3)])).toEqual([undefined, 2, 3])
   })
+})
 
-  test('are of at most 1,000 keys a command', async () => {
-    const one = vi.fn(async (key: string) => key)
-    const many = vi.fn(async (keys: readonly string[]) => keys)
-    const read = batched(one, many)
-    const keys = Array.from({ length: 2500 }, (_, i) => `key ${i}`)
-    expect(await Promise.all(keys.map(read))).toEqual(keys)
-    expect(many.mock.calls.map(([some]) => some.length)).toEqual([1000, 1000, 500])
-    expect(one).not.toHaveBeenCalled()
+describe('calls of one moment', () => {
+  const sizesOf = (many: ReturnType<typeof vi.fn>) => many.mock.calls.map(([calls]) => calls.length)
+
+  test('are made by as many commands as their weight needs', async () => {
+    const many = vi.fn(async (calls: readonly number[]) => calls)
+    const call = batched<number, number>({ most: 10, weigh: (weight) => weight, defer: queueMicrotask }, many)
+    const weights = [4, 4, 4, 100, 1, 9, 1]
+    expect(await Promise.all(weights.map(call))).toEqual(weights)
+    expect(sizesOf(many)).toEqual([2, 1, 1, 2, 1]) // what is too heavy alone goes alone
+  })
+
+  test('fail each by itself, where the command has an error in the place of one', async () => {
+    const many = async (calls: readonly number[]) => calls.map((n) => (n === 2 ? new Error('two') : n))
+    const call = batched<number, number>({ most: 10, defer: queueMicrotask }, many)
+    const results = await Promise.allSettled([1, 2, 3].map(call))
+    expect(results).toMatchObject([{ value: 1 }, { reason: { message: 'two' } }, { value: 3 }])
+  })
+
+  test('of the next moment are of another command', async () => {
+    const many = vi.fn(async (calls: readonly number[]) => calls)
+    const call = batched<number, number>({ most: 10, defer: process.nextTick }, many)
+    await Promise.all([call(1), Promise.resolve().then(() => call(2))])
+    await call(3)
+    expect(sizesOf(many)).toEqual([2, 1])
   })
 })
