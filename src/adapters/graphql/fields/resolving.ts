@@ -76,10 +76,14 @@ export function cachedResolver(
     return UNSHARED
   }
 
+  /** Whether what is shared by all turned out to be for the session that asked. */
+  function isPersonal({ hints, parts }: FieldHints): boolean {
+    return !plan.private && (hints.some(({ scope }) => scope === 'PRIVATE') || parts.some((part) => part.private))
+  }
+
   function keptOf(value: unknown, id: string, { hints, parts }: FieldHints): unknown {
     const plain = plainOf(value, id)
-    const isPrivate = hints.some(({ scope }) => scope === 'PRIVATE') || parts.some((part) => part.private)
-    if (plain === UNSHARED || (isPrivate && !plan.private)) return UNSHARED
+    if (plain === UNSHARED || isPersonal({ hints, parts })) return UNSHARED
     const said = hints.map(({ maxAge }) => (maxAge === undefined ? Number.POSITIVE_INFINITY : maxAge * 1000))
     // It will be an error of the executor, and errors are not stored.
     const isRefused = isNonNullType(plan.type) && (value === null || value === undefined)
@@ -100,6 +104,7 @@ export function cachedResolver(
   async function ask(id: string, call: FieldCall, run: () => unknown): Promise<Resolved> {
     let ran = false
     let own: { readonly value: unknown } | undefined
+    let failed: { readonly error: unknown } | undefined
     let left: number | undefined
     let stored = false
     const order = {
@@ -120,8 +125,16 @@ export function cachedResolver(
       withFieldHints({ cache, id }, async (said) => {
         ran = true
         own = undefined
-        const given = await run()
-        if (given instanceof Error) throw given // as executors take it
+        failed = undefined
+        let given: unknown
+        try {
+          given = await run()
+          if (given instanceof Error) throw given // as executors take it
+        } catch (error) {
+          if (!isPersonal(said)) throw error
+          failed = { error } // it may tell of what is private
+          return UNSHARED
+        }
         const value = await settled(given)
         own = { value: value === FAILED ? given : value }
         return value === FAILED ? UNSHARED : keptOf(value, id, said)
@@ -136,6 +149,7 @@ export function cachedResolver(
     }
     const { ttl = plan.ttl, tags = [] } = isKept(kept) ? kept : {}
     if (ran) {
+      if (failed !== undefined) throw (failed as { readonly error: unknown }).error
       const value = (own as { readonly value: unknown } | undefined)?.value
       return { value, outcome: stored ? 'led' : 'uncached', ttl: isKept(kept) ? ttl : Number.POSITIVE_INFINITY, tags }
     }

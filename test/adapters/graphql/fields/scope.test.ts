@@ -190,6 +190,33 @@ test('a resolver that says PRIVATE keeps the value of a PUBLIC field from others
   expect(town.trace.of('publish')).toHaveLength(1)
 })
 
+test('what fails after that is not told to others either', async () => {
+  const town = await openTown({
+    typeDefs: 'type Query { greeting: String @cached(maxAge: 60, scope: PUBLIC) }',
+    resolvers: ({ run }) => ({
+      Query: {
+        async greeting(
+          _parent: unknown,
+          _args: unknown,
+          { user }: FieldContext,
+          info: Parameters<typeof setCacheHint>[0],
+        ) {
+          await run('greeting')
+          setCacheHint(info, { scope: 'PRIVATE' })
+          throw new GraphQLError(`secret of ${user}`)
+        },
+      },
+    }),
+  })
+  town.gate.shut()
+  const asking = [0, 1, 0, 1].map((site, i) => town.sites[site as 0 | 1].ask('{ greeting }', { user: `user${i}` }))
+  await Promise.all([town.trace.saw('follow'), town.trace.saw('join', 2)])
+  town.gate.open()
+  for (const [i, { data, errors }] of (await Promise.all(asking)).entries()) {
+    expect([data, errors?.[0]?.message]).toEqual([{ greeting: null }, `secret of user${i}`])
+  }
+})
+
 describe('rights that resolvers check', () => {
   const open: AsyncDisposable[] = []
   afterEach(async () => {
