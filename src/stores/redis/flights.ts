@@ -6,7 +6,7 @@ import { batched } from './batch.ts'
 import type { Clock } from './clock.ts'
 import { refused } from './connection.ts'
 import { expiryOf, wholeMs } from './durations.ts'
-import { gatherReplies } from './gather.ts'
+import { gatherReplies, PATIENCE_SHARE } from './gather.ts'
 import { inTime, inTimeOrFail } from './inTime.ts'
 import type { Names } from './keys.ts'
 import { AGAIN, ALONE, ERROR, encodeMessage, VALUE } from './messages.ts'
@@ -64,7 +64,7 @@ export function flightSteps(
   /** Of the scripts that read the clock of tags too, where it is on the same server; else it is read beside them. */
   const clockKeys: readonly string[] = clustered ? [] : [names.clock]
   const readTagClock = tagClock(wiring, scripts, names)
-  const gather = gatherReplies()
+  const gather = gatherReplies(commandTimeout * PATIENCE_SHARE)
   const keysOf = (ids: readonly string[]) => ids.flatMap((id) => [names.entry(id), names.flight(id)])
 
   /** Tells the waiters that a script may not publish to. */

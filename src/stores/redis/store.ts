@@ -4,7 +4,7 @@ import { batched } from './batch.ts'
 import { createClock } from './clock.ts'
 import { watchEviction } from './eviction.ts'
 import { flightSteps } from './flights.ts'
-import { gatherReplies } from './gather.ts'
+import { gatherReplies, PATIENCE_SHARE } from './gather.ts'
 import { inTimeEach } from './inTime.ts'
 import { namesOf } from './keys.ts'
 import { listing } from './listing.ts'
@@ -50,7 +50,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
   const scripts = scriptsOf(client)
   const eviction = watchEviction(wiring.masters, link)
   const subscription = subscribe(wiring.inbox, names, link, publish)
-  const gather = gatherReplies()
+  const gather = gatherReplies(commandTimeout * PATIENCE_SHARE)
   const get = (key: string) => send(() => client.getBuffer(key))
   const read = clustered
     ? (key: string) => gather(wiring.serverName(key), get(key)) // the keys of a cluster are on many nodes

@@ -32,7 +32,7 @@ function logOf(promises: readonly Promise<string>[]): string[] {
 
 describe('replies to commands of one moment', () => {
   test('of a server come when its last one is there, whether it fails or not; those of others before', async () => {
-    const gather = gatherReplies()
+    const gather = gatherReplies(60_000)
     const [a, b, c, other] = [gated(), gated(), gated(), gated()]
     const later = Promise.resolve().then(() => gather('A', c.reply)) // in the same moment, and later
     const log = logOf([gather('A', a.reply), gather('A', b.reply), later, gather('B', other.reply)])
@@ -48,8 +48,22 @@ describe('replies to commands of one moment', () => {
     expect(log).toEqual(['other', 'a', 'b', 'c'])
   })
 
+  test('that are late are not waited for: those which are there come, and each of the rest as it comes', async () => {
+    const gather = gatherReplies(5)
+    const [a, b, c] = [gated(), gated(), gated()]
+    const log = logOf([a, b, c].map(({ reply }) => gather('A', reply)))
+    a.give('a')
+    await expect.poll(() => log).toEqual(['a'])
+    b.give('b')
+    await turn()
+    expect(log).toEqual(['a', 'b'])
+    c.give('c')
+    await turn()
+    expect(log).toEqual(['a', 'b', 'c'])
+  })
+
   test('of another moment are not waited for', async () => {
-    const gather = gatherReplies()
+    const gather = gatherReplies(60_000)
     const [first, second] = [gated(), gated()]
     const before = gather('A', first.reply)
     await turn()
@@ -61,7 +75,7 @@ describe('replies to commands of one moment', () => {
   })
 
   test('are waited for by a thousand at most', async () => {
-    const gather = gatherReplies()
+    const gather = gatherReplies(60_000)
     const replies = Array.from({ length: 1001 }, gated)
     const log = logOf(replies.map(({ reply }) => gather('A', reply)))
     for (const [i, { give }] of replies.slice(0, 1000).entries()) give(String(i))
