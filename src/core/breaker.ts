@@ -23,9 +23,18 @@ export interface Breaker {
   readonly state: 'open' | 'half-open' | 'closed'
 }
 
+/** So many commands are sent before the first of them has its reply; the budget of the next ones begins when they are sent. */
+const MAX_SENT_OUT = 1000
+
+/**
+ * All that is sent until whatever runs now has nothing more to do, such as for the items of a list: what begins for each then. The
+ * store may send it together, and not before: so the budgets begin then, and what fails fails as one.
+ */
+type Moment = (() => void)[]
+
 /** A store that throws at once, against its contract, fails as one that rejects. */
-async function sent<T>(send: () => Promise<T>): Promise<T> {
-  return send()
+async function sent<T>(command: () => Promise<T>): Promise<T> {
+  return command()
 }
 
 export function createBreaker(
@@ -36,19 +45,28 @@ export function createBreaker(
   let state: Breaker['state'] = 'closed'
   /** `performance.now()` from which one command may probe the store. */
   let retryAt = 0
-  /** All that is sent until whatever runs now has nothing more to do. */
-  let moment: object | undefined
+  let moment: Moment | undefined
   /** Whose failure was counted last. */
-  let counted: object | undefined
+  let counted: Moment | undefined
+  /** Commands without a reply yet. */
+  let sentOut = 0
+  const held: (() => void)[] = []
 
-  function momentOf(): object {
+  function momentOf(): Moment {
     if (moment === undefined) {
-      moment = {}
+      const begins: Moment = []
+      moment = begins
       process.nextTick(() => {
         moment = undefined
+        for (const begin of begins) begin()
       })
     }
     return moment
+  }
+
+  function done(): void {
+    sentOut--
+    while (sentOut < MAX_SENT_OUT && held.length > 0) held.shift()?.()
   }
 
   function become(next: Breaker['state']): void {
@@ -63,7 +81,7 @@ export function createBreaker(
   }
 
   /** @param sentIn what was sent in one moment, such as for the items of a list, fails as one */
-  function failed(guarded: Guarded, error: unknown, sentIn: object): void {
+  function failed(guarded: Guarded, error: unknown, sentIn: Moment): void {
     const { op, key } = guarded
     if (error instanceof StoreError && error.code === 'CLOSED') return // who closed the cache knows
     events.emit({ type: 'storeFault', op, ...(key === undefined ? {} : { key }), error })
@@ -74,56 +92,73 @@ export function createBreaker(
     }
     if (counted !== sentIn) failures++
     counted = sentIn
+    if (moment === sentIn) moment = undefined // what is sent after a failure is not of its moment
     if (state === 'closed' && failures < settings.failures) return
     retryAt = performance.now() + settings.retryAfter
     become('open')
+  }
+
+  function send<T>(guarded: Guarded, command: () => Promise<T>, late: ((reply: T) => void) | undefined): Promise<T> {
+    if (state !== 'closed' && guarded.always !== true) {
+      if (state === 'half-open' || performance.now() < retryAt) {
+        return Promise.reject(new StoreError('BREAKER_OPEN', `${guarded.op} was not sent: the store failed before`))
+      }
+      become('half-open')
+    }
+    const sentIn = momentOf()
+    sentOut++
+    return new Promise((resolve, reject) => {
+      let answered = false
+      let over = false
+      let timer: NodeJS.Timeout | undefined
+      const settle = () => {
+        answered = true
+        clearTimeout(timer)
+        done()
+      }
+      const expire = () => {
+        if (answered) return
+        over = true
+        const error = new StoreError('TIMEOUT', `no reply to ${guarded.op} within ${guarded.timeout} ms`)
+        failed(guarded, error, sentIn)
+        reject(error)
+        done()
+      }
+      sentIn.push(() => {
+        if (answered) return
+        // Timers run before sockets are read: after the event loop was blocked for longer than the budget the reply may
+        // be here already. A blocked loop is not a slow store, so the sockets have their turn first.
+        timer = setTimeout(() => setImmediate(expire), guarded.timeout)
+      })
+      sent(command).then(
+        (reply) => {
+          if (over) {
+            late?.(reply)
+            return
+          }
+          succeeded()
+          resolve(reply)
+          settle()
+        },
+        (error) => {
+          // After the budget it was already counted and told.
+          if (over) return
+          failed(guarded, error, sentIn)
+          reject(error)
+          settle()
+        },
+      )
+    })
   }
 
   return {
     get state() {
       return state
     },
-    run(guarded, send, late) {
-      if (state !== 'closed' && guarded.always !== true) {
-        if (state === 'half-open' || performance.now() < retryAt) {
-          return Promise.reject(new StoreError('BREAKER_OPEN', `${guarded.op} was not sent: the store failed before`))
-        }
-        become('half-open')
-      }
-      const sentIn = momentOf()
+    run(guarded, command, late) {
+      if (sentOut < MAX_SENT_OUT || guarded.always === true) return send(guarded, command, late)
       return new Promise((resolve, reject) => {
-        let answered = false
-        let over = false
-        const expire = () => {
-          if (answered) return
-          over = true
-          const error = new StoreError('TIMEOUT', `no reply to ${guarded.op} within ${guarded.timeout} ms`)
-          failed(guarded, error, sentIn)
-          reject(error)
-        }
-        // Timers run before sockets are read: after the event loop was blocked for longer than the budget the reply may
-        // be here already. A blocked loop is not a slow store, so the sockets have their turn first.
-        const timer = setTimeout(() => setImmediate(expire), guarded.timeout)
-        sent(send).then(
-          (reply) => {
-            if (over) {
-              late?.(reply)
-              return
-            }
-            answered = true
-            clearTimeout(timer)
-            succeeded()
-            resolve(reply)
-          },
-          (error) => {
-            // After the budget it was already counted and told.
-            if (over) return
-            answered = true
-            clearTimeout(timer)
-            failed(guarded, error, sentIn)
-            reject(error)
-          },
-        )
+        held.push(() => send(guarded, command, late).then(resolve, reject))
       })
     },
   }

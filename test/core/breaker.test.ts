@@ -67,6 +67,26 @@ describe('the breaker', () => {
     expect(cache.stats().breaker).toBe('open')
   })
 
+  it('sends a thousand commands at a time, and the budget of each begins when it is sent', async () => {
+    store.silent = true
+    const values = Array.from({ length: 2500 }, (_, i) => cache.getOrSet(`item ${i}`, () => i))
+    await turn()
+    expect(store.count('read')).toBe(1000)
+    store.silent = false
+    await expires(100)
+    expect(await Promise.all(values)).toEqual(values.map((_, i) => i))
+    expect(store.count('read')).toBe(2500)
+    expect(trace.of('storeFault')).toHaveLength(1000)
+  })
+
+  it('what was held back is answered too where the breaker opens meanwhile', async () => {
+    store.silent = true
+    const values = Array.from({ length: 9000 }, (_, i) => cache.getOrSet(`item ${i}`, () => i))
+    for (let i = 0; i < 3; i++) await expires(100)
+    expect(await Promise.all(values)).toEqual(values.map((_, i) => i))
+    expect(cache.stats().breaker).toBe('open')
+  })
+
   it('a success between failures begins the count anew', async () => {
     await fail(2)
     store.silent = false
