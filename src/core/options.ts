@@ -64,7 +64,10 @@ export interface CacheOptions extends CallOptions {
    * with tags by as much. Default: 250.
    */
   commandTimeout?: number | undefined
-  /** After `failures` timeouts or lost connections in a row the store is left alone for `retryAfter` ms. Default: 5, 1,000. */
+  /**
+   * After `failures` timeouts or lost connections in a row, of which those of one moment are one, the store is left alone for
+   * `retryAfter` ms. Default: 5, 1,000.
+   */
   breaker?: { failures?: number | undefined; retryAfter?: number | undefined } | undefined
   /** Larger entries are returned, shared where they fit a message (Redis: 1 MiB), not stored. Default: 8 MiB. */
   maxEntryBytes?: number | undefined
