@@ -248,7 +248,7 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     async peek(id, fits) {
       if (instance.closed || !calls.enabled(id)) return undefined
       const { found } = await calls.look(id)
-      if (found === 'fault' || found.type !== 'value' || !fits(found.value)) return undefined
+      if (found === 'fault' || found.type !== 'value' || !fits(found.value, found.entry)) return undefined
       instance.events.emit({ type: 'hit', key: id })
       return found.value
     },

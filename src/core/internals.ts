@@ -1,4 +1,5 @@
 import type { Calls } from './calls.ts'
+import type { Entry } from './entry.ts'
 import type { UnconfirmedError } from './errors.ts'
 import type { Events } from './events.ts'
 import type { InvalidateOptions } from './invalidation.ts'
@@ -10,7 +11,7 @@ export interface Internals extends Pick<Calls, 'ask'> {
   /** ms since the epoch, by the store's clock. */
   now(): number
   /** What is stored at the id, if it fits; `undefined` for anything else, of which nothing is told: who asks so asks again in another way. */
-  peek(id: string, fits: (value: unknown) => boolean): Promise<unknown>
+  peek(id: string, fits: (value: unknown, entry: Pick<Entry, 'createdAt' | 'ttl'>) => boolean): Promise<unknown>
   /** Checks and completes call options. */
   policy(options: CallOptions<never>): Policy
   /**

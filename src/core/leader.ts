@@ -1,6 +1,7 @@
 import { notAsync } from './checks.ts'
 import { encodeError, isAbort, StoreError } from './errors.ts'
 import type { Instance } from './instance.ts'
+import { keyId } from './key.ts'
 import type { Policy } from './options.ts'
 import type { Offer } from './publication.ts'
 import type { Ended, Ending } from './store.ts'
@@ -12,9 +13,9 @@ export interface Lease {
   readonly clock: number | undefined
   /**
    * Lists the id under the tags of what is offered, and says what of it may be published: all, where no tag was
-   * invalidated since the flight was claimed, or since then. To be called right before `publish`.
+   * invalidated since the flight was claimed, or since the clock that is said of it. To be called right before `publish`.
    */
-  index(offer: Offer, since?: number): Promise<Ending>
+  index(offer: Offer, since?: ReadonlyMap<string, number>): Promise<Ending>
   /** Stores and tells the value, if the flight is still ours. Once; `undefined` where the store did not answer. */
   publish(ending: Ending): Promise<Ended | undefined>
   /** Tells the error, or that it can't be told. */
@@ -110,22 +111,25 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
     return reply
   }
 
-  async function index({ ending, tags }: Offer, since = clock): Promise<Ending> {
+  async function index({ ending, tags }: Offer, since?: ReadonlyMap<string, number>): Promise<Ending> {
     if (tags.length === 0 || (ending.type !== 'value' && ending.type !== 'share')) return ending
     // Without the clock nobody can say whether a tag was invalidated since: the value is for those who wait here.
     if (over || clock === undefined) return { type: 'alone' }
     instance.usesTags()
     const { commandTimeout: timeout } = instance.settings
     const life = indexLife(ending.type === 'value' ? ending.ttl : 0, policy.leaseTtl)
-    let epoch: number
+    // A invalidates a tag, B claims, reads what C had computed before and A did not remove yet, and is stored when A is done.
+    const groups = byClock(tags, clock, since)
+    const list = async ([at, tags]: readonly [number, readonly string[]]) => (await session.index(id, tags, life)) <= at
+    let holds: readonly boolean[]
     try {
       // The flight is renewed meanwhile. Also while the breaker is open, as `end`.
-      epoch = await breaker.run({ op: 'index', key: id, timeout, always: true }, () => session.index(id, tags, life))
+      const guarded = { op: 'index', key: id, timeout, always: true }
+      holds = await breaker.run(guarded, () => Promise.all(groups.map(list)))
     } catch {
       return { type: 'alone' } // told by the breaker
     }
-    // A invalidates a tag, B claims, reads what C had computed before and A did not remove yet, and is stored when A is done.
-    if (epoch <= Math.min(clock, since ?? clock)) return ending
+    if (holds.every(Boolean)) return ending
     // A loads from the origin, B changes it and invalidates a tag that A's value only now turns out to have.
     leader.lost()
     return { type: 'again' }
@@ -181,6 +185,22 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
       void renew()
     },
   }
+}
+
+/** The tags by the clock that the value holds since as to them: that of its flight, or of what it is made of. */
+function byClock(
+  tags: readonly string[],
+  clock: number,
+  since: ReadonlyMap<string, number> = new Map(),
+): readonly (readonly [number, readonly string[]])[] {
+  if (since.size === 0) return [[clock, tags]]
+  const held = new Map([...since].map(([tag, at]) => [keyId(tag), Math.min(at, clock)]))
+  const groups = new Map<number, string[]>()
+  for (const tag of tags) {
+    const at = held.get(tag) ?? clock
+    groups.set(at, [...(groups.get(at) ?? []), tag])
+  }
+  return [...groups]
 }
 
 /** ms that an id stays listed beyond what its entry and the end of its flight may take. */

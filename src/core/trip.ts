@@ -31,10 +31,10 @@ export interface Order {
   readonly tags?: TagsOption | undefined
   readonly forced: boolean
   /**
-   * The clock of tags that the value holds since, where it is made of what was computed before its own flight: asked for with
-   * the tags.
+   * Of a value that is made of others, which may have been computed before its own flight: the clock of tags that they hold
+   * since, by each of their tags. Asked for with the tags.
    */
-  readonly since?: (() => number) | undefined
+  readonly since?: (() => ReadonlyMap<string, number>) | undefined
   /** Called before the loader is run for all, with the clock of tags then, where that is known. */
   readonly onLead?: ((clock: number | undefined) => void) | undefined
   /** Called where the value was stored when it was asked for. */
