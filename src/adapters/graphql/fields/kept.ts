@@ -5,6 +5,10 @@ export interface Kept {
   readonly ttl?: number
   /** Of what it is made of, besides its own. */
   readonly tags?: readonly string[]
+  /** The clock of tags when its flight began, where that is known: what is stored holds since then. */
+  readonly clock?: number
+  /** That of the oldest of what it is made of, where that is less: until it is stored it holds since then. */
+  readonly since?: number
 }
 
 /** In place of a value that is for nobody else. */
@@ -13,6 +17,7 @@ export const UNSHARED = Object.freeze({ unshared: true })
 /** Whether it is that: whoever wrote what is in the store. */
 export function isKept(stored: unknown): stored is Kept {
   if (typeof stored !== 'object' || stored === null || !('value' in stored)) return false
-  const { ttl = 0, tags = [] } = stored as { ttl?: unknown; tags?: unknown }
-  return typeof ttl === 'number' && Array.isArray(tags) && tags.every((tag) => typeof tag === 'string')
+  const { ttl = 0, tags = [], clock = 0, since = 0 } = stored as { [name in keyof Kept]?: unknown }
+  const isList = Array.isArray(tags) && tags.every((tag) => typeof tag === 'string')
+  return typeof ttl === 'number' && isList && Number.isFinite(clock) && Number.isFinite(since)
 }

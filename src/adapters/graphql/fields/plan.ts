@@ -3,6 +3,7 @@ import { notAsync } from '../../../core/checks.ts'
 import type { Internals } from '../../../core/internals.ts'
 import type { CallOptions, Policy } from '../../../core/options.ts'
 import { checkTags } from '../../../core/tag.ts'
+import { schemaDigest } from '../documents/digests.ts'
 import { originalOf } from '../results/failures.ts'
 import type { Annotation } from './annotations.ts'
 import { entityTags } from './entities.ts'
@@ -15,11 +16,17 @@ export interface FieldPlan {
   readonly coordinate: string
   /** For messages: `field Product.reviews`. */
   readonly what: string
+  /** Digest of the schema. */
+  readonly schema: string
   readonly type: GraphQLOutputType
   readonly private: boolean
   /** ms */
   readonly ttl: number
   readonly policy: Policy
+  /** Whether an error may be told to others in this instance. */
+  readonly shareError: Policy['shareError']
+  /** Whether something of the context is in the key. */
+  readonly varies: boolean
   /** What of the parent is in the key; nothing for fields of the query itself. @throws TypeError for one that can't be told from others */
   parentOf(parent: unknown): readonly (string | number | bigint)[]
   /** What of the context is in the key. @throws TypeError where it is not there */
@@ -56,12 +63,15 @@ export function fieldPlan(
   return {
     coordinate,
     what: `field ${coordinate}`,
+    schema: schemaDigest(schema),
     type: field.type,
     private: scope === 'PRIVATE',
     ttl,
     policy: { ...policy, shareError: (error) => travels(error) && policy.shareError(error) },
+    shareError: policy.shareError,
+    varies: typeof vary === 'function' || vary.length > 0,
     parentOf: parentReader(schema, type, said.parentKey),
-    variedBy: typeof vary === 'function' ? (context) => [notAsync('vary', vary(context))] : pathsReader(vary),
+    variedBy: typeof vary === 'function' ? ownReader(vary) : pathsReader(vary),
     tagsOf: tagsReader(schema, { coordinate, type, field, said }, settings),
     serialize: said.serialize,
     revive: said.revive,
@@ -100,6 +110,14 @@ function identityOf(given: unknown): string | number | bigint {
   const fits = (typeof given === 'string' && given !== '') || Number.isFinite(given) || typeof given === 'bigint'
   if (!fits) throw new TypeError(`its parent is identified by ${typeof given}, not by a text or a number`)
   return given as string | number | bigint
+}
+
+function ownReader(vary: (context: unknown) => unknown): FieldPlan['variedBy'] {
+  return (context) => {
+    const found = notAsync('vary', vary(context))
+    if (found === undefined) throw new TypeError('vary gives undefined: null says none')
+    return [found]
+  }
 }
 
 /** Reads these paths, such as `user.tenant`. What is not there may be misspelt: then the same would be for everybody. */

@@ -1,11 +1,13 @@
-import { GraphQLError, type GraphQLFieldResolver, isNonNullType } from 'graphql'
+import { type GraphQLFieldResolver, isNonNullType } from 'graphql'
+import type { LRUCache } from 'lru-cache'
 import { notAsync } from '../../../core/checks.ts'
-import { isShareable, LoaderError, messageOf } from '../../../core/errors.ts'
+import { messageOf } from '../../../core/errors.ts'
 import { fitOf } from '../../../core/fit.ts'
 import type { Internals } from '../../../core/internals.ts'
 import { scopeOf } from '../../../core/scope.ts'
-import { type FieldHints, isWithin, tellPart, withFieldHints } from '../responses/resolverHints.ts'
-import { toldOf } from '../results/failures.ts'
+import { heldSince, isFor, type Part } from '../responses/parts.ts'
+import { type FieldHints, isInField, tellPart, withFieldHints } from '../responses/resolverHints.ts'
+import { mayHear, othersError } from '../results/failures.ts'
 import { isKept, type Kept, UNSHARED } from './kept.ts'
 import type { FieldCall, FieldsSettings } from './options.ts'
 import { type FieldOutcomes, noteOutcome } from './outcomes.ts'
@@ -18,16 +20,26 @@ type Resolver = GraphQLFieldResolver<unknown, unknown>
 interface Resolved {
   readonly value: unknown
   readonly outcome: keyof FieldOutcomes
-  /** ms that it is fresh; of what is not kept without an end. */
+  /** ms that it is fresh. */
   readonly ttl: number
   /** Of what it is made of, besides its own. */
   readonly tags: readonly string[]
+  /** As of a part. */
+  readonly clock: number
 }
 
-/** ms that a field is resolved without the cache after a value that can't be kept. */
-const UNFIT_FOR = 10_000
+/** The ids of values that are for nobody else. */
+export type Refused = Pick<LRUCache<string, true>, 'has' | 'set'>
 
 const MEND = 'Return plain data, or say in the extensions of the field how to serialize and revive it'
+
+/** A run of the resolver for all. */
+interface Flown {
+  readonly id: string
+  readonly scope: string | null
+  /** Of tags, when its flight began; `undefined` where that is not known, or where there is none. */
+  readonly clock: number | undefined
+}
 
 /** The resolver of a cached field: in queries it asks the cache first; in all else it is the one that was there. */
 export function cachedResolver(
@@ -35,19 +47,24 @@ export function cachedResolver(
   plan: FieldPlan,
   { cache, session, strict }: FieldsSettings,
   internals: Internals,
+  refused: Refused,
 ): Resolver {
   const { coordinate, what, serialize, revive } = plan
   const { events } = internals
-  /** By `performance.now()`. */
-  let unfitUntil = 0
   let told = false
 
+  /** Whose the value is: as of a part. */
+  function scopeFor(context: unknown): string | null | undefined {
+    if (!plan.private) return null
+    // Of `null` it is known that it is nobody's.
+    return scopeOf(internals, what, 'session', () => session?.(context)) ?? undefined
+  }
+
   /** The id of the value; `undefined` where it can't be had from the cache. */
-  function idOf({ parent, args, context }: FieldCall): string | undefined {
-    const scope = plan.private ? scopeOf(internals, what, 'session', () => session?.(context)) : null
-    if (plan.private && typeof scope !== 'string') return undefined // it is known to be nobody's
+  function idOf({ parent, args, context }: FieldCall, scope: string | null): string | undefined {
     try {
-      return internals.idOf(what, ['field', coordinate], [args, plan.parentOf(parent), scope, plan.variedBy(context)])
+      const secret = [args, plan.parentOf(parent), scope, plan.variedBy(context), plan.schema]
+      return internals.idOf(what, ['field', coordinate], secret)
     } catch (error) {
       events.emit({ type: 'bypass', what, reason: messageOf(error) })
       return undefined
@@ -70,39 +87,75 @@ export function cachedResolver(
       const place = path === '' ? 'it is' : `its ${path} is`
       throw new TypeError(`@cached of ${coordinate}: its value can't be kept: ${place} ${reason}. ${MEND}`)
     }
-    unfitUntil = performance.now() + UNFIT_FOR
+    refused.set(id, true)
     if (!told) events.emit({ type: 'uncacheable', key: id, shape: what, reason, path })
     told = true
     return UNSHARED
   }
 
-  /** Whether what is shared by all turned out to be for the session that asked. */
-  function isPersonal({ hints, parts }: FieldHints): boolean {
-    return !plan.private && (hints.some(({ scope }) => scope === 'PRIVATE') || parts.some((part) => part.private))
+  /** Whether it turned out to be for less than all who have the same id. */
+  function isPersonal({ hints, parts }: FieldHints, { id, scope }: Flown): boolean {
+    const isOfOthers = parts.some((part) => !isFor(part, scope))
+    // Others would wait in vain, and its private parts, asked for in the course of a flight, would never be stored.
+    if (isOfOthers) refused.set(id, true)
+    return isOfOthers || (!plan.private && hints.some(({ scope }) => scope === 'PRIVATE'))
   }
 
-  function keptOf(value: unknown, id: string, { hints, parts }: FieldHints): unknown {
+  function keptOf(value: unknown, flown: Flown, { hints, parts }: FieldHints): unknown {
+    const { id, clock } = flown
     const plain = plainOf(value, id)
-    if (plain === UNSHARED || isPersonal({ hints, parts })) return UNSHARED
+    if (plain === UNSHARED || isPersonal({ hints, parts }, flown)) return UNSHARED
     const said = hints.map(({ maxAge }) => (maxAge === undefined ? Number.POSITIVE_INFINITY : maxAge * 1000))
     // It will be an error of the executor, and errors are not stored.
     const isRefused = isNonNullType(plan.type) && (value === null || value === undefined)
     const most = isRefused ? 0 : plan.ttl
     const ttl = [...said, ...parts.map((part) => part.ttl)].reduce((a, b) => Math.min(a, b), most)
     const tags = parts.flatMap((part) => part.tags)
+    const since = parts.reduce((least, part) => Math.min(least, part.clock), clock ?? 0)
     return {
       value: plain,
       ...(ttl < plan.ttl ? { ttl } : {}),
       ...(tags.length === 0 ? {} : { tags }),
+      ...(clock === undefined ? {} : { clock }),
+      ...(since < (clock ?? 0) ? { since } : {}),
     } satisfies Kept
   }
 
   async function alone(run: () => unknown): Promise<Resolved> {
-    return { value: await run(), outcome: 'uncached', ttl: Number.POSITIVE_INFINITY, tags: [] }
+    return { value: await run(), outcome: 'uncached', ttl: plan.ttl, tags: [], clock: Number.POSITIVE_INFINITY }
   }
 
-  async function ask(id: string, call: FieldCall, run: () => unknown): Promise<Resolved> {
+  /** What others have made; the field is resolved for this request alone where that can't be had. */
+  function others(kept: Kept, id: string, left: number | undefined, run: () => unknown): Resolved | Promise<Resolved> {
+    const { ttl = plan.ttl, tags = [], clock = 0, since = clock } = kept
+    try {
+      const value = revive === undefined ? kept.value : notAsync('revive', revive(kept.value as never))
+      if (left === undefined) return { value, outcome: 'followed', ttl, tags, clock: since }
+      return { value, outcome: 'hit', ttl: left, tags, clock }
+    } catch (error) {
+      events.emit({ type: 'policyError', key: id, option: 'revive', error })
+      return alone(run)
+    }
+  }
+
+  /** Waits for nobody: who computes it may wait for the field in whose course this is. */
+  async function peek(id: string, run: () => unknown): Promise<Resolved> {
+    let left: number | undefined
+    const kept = await internals.peek(id, (stored, entry) => {
+      left = leftOf(entry)
+      return isKept(stored)
+    })
+    return kept === undefined ? alone(run) : others(kept as Kept, id, left, run)
+  }
+
+  function leftOf({ createdAt, ttl }: { readonly createdAt: number; readonly ttl: number }): number {
+    return createdAt + ttl - internals.now()
+  }
+
+  async function ask(id: string, scope: string | null, call: FieldCall, run: () => unknown): Promise<Resolved> {
     let ran = false
+    let led: number | undefined
+    let parts: readonly Part[] = []
     let own: { readonly value: unknown } | undefined
     let failed: { readonly error: unknown } | undefined
     let left: number | undefined
@@ -114,8 +167,12 @@ export function cachedResolver(
       policy: plan.policy,
       tags: (kept: unknown) => [...plan.tagsOf({ ...call, result: own?.value }), ...((kept as Kept).tags ?? [])],
       forced: false,
-      onHit({ createdAt, ttl }: { readonly createdAt: number; readonly ttl: number }) {
-        left = createdAt + ttl - internals.now()
+      since: () => heldSince(parts),
+      onLead(clock: number | undefined) {
+        led = clock
+      },
+      onHit(entry: Parameters<typeof leftOf>[0]) {
+        left = leftOf(entry)
       },
       onStore() {
         stored = true
@@ -126,73 +183,70 @@ export function cachedResolver(
         ran = true
         own = undefined
         failed = undefined
+        parts = said.parts
+        const flown = { id, scope, clock: led }
+        led = undefined // the next run may be without a flight in the store
         let given: unknown
         try {
           given = await run()
           if (given instanceof Error) throw given // as executors take it
         } catch (error) {
-          if (!isPersonal(said)) throw error
+          if (!isPersonal(said, flown)) throw error
           failed = { error } // it may tell of what is private
           return UNSHARED
         }
         const value = await settled(given)
         own = { value: value === FAILED ? given : value }
-        return value === FAILED ? UNSHARED : keptOf(value, id, said)
+        return value === FAILED ? UNSHARED : keptOf(value, flown, said)
       })
     let kept: unknown
     try {
       kept = await internals.ask(order, load, undefined)
     } catch (error) {
       if (ran) throw error
-      if (isShareable(error)) throw othersError(error)
-      return alone(run) // it may speak of the rights of another caller
-    }
-    const { ttl = plan.ttl, tags = [] } = isKept(kept) ? kept : {}
-    if (ran) {
-      if (failed !== undefined) throw (failed as { readonly error: unknown }).error
-      const value = (own as { readonly value: unknown } | undefined)?.value
-      return { value, outcome: stored ? 'led' : 'uncached', ttl: isKept(kept) ? ttl : Number.POSITIVE_INFINITY, tags }
-    }
-    if (!isKept(kept)) return alone(run)
-    try {
-      const value = revive === undefined ? kept.value : notAsync('revive', revive(kept.value as never))
-      return { value, outcome: left === undefined ? 'followed' : 'hit', ttl: left ?? ttl, tags }
-    } catch (error) {
-      events.emit({ type: 'policyError', key: id, option: 'revive', error })
+      if (mayHear(error, plan.shareError)) throw othersError(error)
       return alone(run)
     }
+    if (ran) {
+      if (failed !== undefined) throw (failed as { readonly error: unknown }).error
+      const { ttl = plan.ttl, tags = [] } = isKept(kept) ? kept : {}
+      const value = (own as { readonly value: unknown } | undefined)?.value
+      return { value, outcome: stored ? 'led' : 'uncached', ttl, tags, clock: Number.POSITIVE_INFINITY }
+    }
+    return isKept(kept) ? others(kept, id, left, run) : alone(run)
   }
 
   /** Tells the response that the value is for what it is made of. */
-  function tell(call: FieldCall, { value, ttl, tags }: Resolved): void {
+  function tell(call: FieldCall, scope: Part['scope'], { value, ttl, tags, clock }: Resolved): void {
+    const { varies } = plan
     tellPart(() => {
       try {
-        const all = [...plan.tagsOf({ ...call, result: value }), ...tags]
-        return { tags: all, ttl, private: plan.private }
+        return { tags: [...plan.tagsOf({ ...call, result: value }), ...tags], ttl, scope, varies, clock }
       } catch {
-        return { tags: [], ttl: 0, private: plan.private } // told by the flight: nobody knows how to invalidate it
+        return { tags: [], ttl: 0, scope, varies, clock } // told by the flight: nobody knows how to invalidate it
       }
     })
+  }
+
+  function resolved(call: FieldCall, scope: Part['scope'], run: () => unknown): Promise<Resolved> {
+    const id = scope === undefined ? undefined : idOf(call, scope)
+    if (scope === undefined || id === undefined || refused.has(id)) return alone(run)
+    return isInField() ? peek(id, run) : ask(id, scope, call, run)
   }
 
   return async (parent, args, context, info) => {
     const run = () => resolve(parent, args, context, info)
     if (info.operation.operation !== 'query') return run()
     const call = { parent, args, context }
+    const scope = scopeFor(context)
+    const { varies } = plan
     // Before it is resolved: where that fails its error is as private.
-    if (plan.private) tellPart(() => ({ tags: [], ttl: Number.POSITIVE_INFINITY, private: true }))
-    const id = performance.now() < unfitUntil ? undefined : idOf(call)
-    const resolved = id === undefined || isWithin({ cache, id }) ? await alone(run) : await ask(id, call, run)
-    noteOutcome(context, coordinate, resolved.outcome)
-    tell(call, resolved)
-    return resolved.value
+    if (scope !== null || varies) {
+      tellPart(() => ({ tags: [], ttl: Number.POSITIVE_INFINITY, scope, varies, clock: Number.POSITIVE_INFINITY }))
+    }
+    const made = await resolved(call, scope, run)
+    noteOutcome(context, coordinate, made.outcome)
+    tell(call, scope, made)
+    return made.value
   }
-}
-
-/** What was thrown for another caller, as it may be told: masked where that was, and without headers for that one. */
-function othersError(error: unknown): unknown {
-  if (!(error instanceof GraphQLError) && !(error instanceof LoaderError && error.name === 'GraphQLError')) return error
-  const { message } = error
-  const originalError = error instanceof GraphQLError ? error.originalError : undefined
-  return new GraphQLError(message, { extensions: toldOf(error.extensions), originalError })
 }

@@ -6,6 +6,7 @@ import {
   GraphQLSchema,
   parse,
 } from 'graphql'
+import { LRUCache } from 'lru-cache'
 import { internalsOf } from '../../../core/internals.ts'
 import { APPLIED, annotationsOf } from './annotations.ts'
 import type { FieldsSettings } from './options.ts'
@@ -34,13 +35,19 @@ export function withCachedFields(schema: GraphQLSchema, settings: FieldsSettings
   if (all.length > 0) throw new TypeError(all.join('\n'))
   if (plans.length === 0) return schema
   const copy = copyOf(schema)
+  const refused = new LRUCache<string, true>({ max: MAX_REFUSED, ttl: REFUSED_FOR })
   for (const { type, name, plan } of plans) {
     const field = (copy.getType(type) as GraphQLObjectType).getFields()[name] as GraphQLField<unknown, unknown>
-    field.resolve = cachedResolver(field.resolve ?? defaultFieldResolver, plan, settings, internals)
+    field.resolve = cachedResolver(field.resolve ?? defaultFieldResolver, plan, settings, internals, refused)
     field.extensions = { ...field.extensions, [APPLIED]: 'atomcache' }
   }
   return copy
 }
+
+/** ms that a field is resolved without the cache after a value that was for nobody else. */
+const REFUSED_FOR = 10_000
+/** So many of them are remembered. */
+const MAX_REFUSED = 1000
 
 /** A name that no schema has. */
 const ADDED = 'atomcacheCopy'

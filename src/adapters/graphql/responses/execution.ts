@@ -1,10 +1,11 @@
 import { type ExecutionResult, getOperationAST } from 'graphql'
-import { isShareable, messageOf } from '../../../core/errors.ts'
+import { messageOf } from '../../../core/errors.ts'
 import { type Internals, internalsOf } from '../../../core/internals.ts'
 import type { Policy } from '../../../core/options.ts'
 import type { CacheOutcome } from '../../http/cacheStatus.ts'
 import type { RequestDirectives } from '../../http/requestDirectives.ts'
 import { createPlans, type Plan } from '../documents/plans.ts'
+import { mayHear, othersError } from '../results/failures.ts'
 import { responseCodec, type StoredResponse } from '../results/response.ts'
 import { servedResult } from '../results/served.ts'
 import { isWholeResult } from '../results/wholeResult.ts'
@@ -109,14 +110,25 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
     const onHit = () => {
       hit = true
     }
-    const order = { id, key, shape: shapeOf(plan), policy, forced, tags: run.tags, onHit, onStore: run.store }
+    const order = {
+      id,
+      key,
+      shape: shapeOf(plan),
+      policy,
+      forced,
+      tags: run.tags,
+      since: run.since,
+      onHit,
+      onStore: run.store,
+    }
     const asked = internals.ask(order, run.load, run.leaving?.signal)
     let shared: unknown
     try {
       shared = await (run.leaving === undefined ? asked : Promise.race([asked, run.begun]))
     } catch (error) {
-      if (run.ran || isShareable(error)) throw error
-      return uncached(question, why) // another caller's error: it may speak of the rights of that one
+      if (run.ran) throw error
+      if (mayHear(error, policy.shareError)) throw othersError(error)
+      return uncached(question, why)
     }
     asked.catch(() => undefined) // after the beginning its reader is told by the parts
     // Who ran it gets its own, with what is for its own request only.

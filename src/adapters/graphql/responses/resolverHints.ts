@@ -2,18 +2,10 @@ import type { GraphQLResolveInfo } from 'graphql'
 import { show } from '../../../core/checks.ts'
 import { courseOf } from '../../../core/course.ts'
 import { type CacheHint, checkHint } from '../documents/cacheControl.ts'
+import type { Part } from './parts.ts'
 
 /** What a resolver may say of its field. */
 export type FieldHint = Pick<CacheHint, 'maxAge' | 'scope'>
-
-/** A value that is cached by itself, and that something else is made of. */
-export interface Part {
-  readonly tags: readonly string[]
-  /** ms that it is fresh. */
-  readonly ttl: number
-  /** Only for the session that asked. */
-  readonly private: boolean
-}
 
 /** What resolvers said in the course of one execution. */
 export interface Hints {
@@ -21,8 +13,6 @@ export interface Hints {
   readonly any: boolean
   /** What the response is made of. */
   readonly parts: readonly Part[]
-  /** Whether anything is only for the session that asked. */
-  readonly private: boolean
   /** Of the field at the path: response keys and indexes, each after a dot. */
   at(path: string): FieldHint | undefined
   /**
@@ -46,6 +36,8 @@ export interface Subject {
 /** Where is kept what is said in the course of one execution. */
 interface Notes {
   readonly subject: Subject
+  /** Whether it is one field that is resolved, for its own value. */
+  readonly field: boolean
   /** Of the execution in whose course this one was begun. */
   readonly outer: Notes | undefined
   add(info: Info, hint: FieldHint): void
@@ -74,6 +66,13 @@ export function isWithin({ cache, id }: Subject): boolean {
   return false
 }
 
+/** Whether this is called in the course of resolving a field for its own value: others wait for that. */
+export function isInField(): boolean {
+  let notes = course.current
+  while (notes !== undefined && !notes.field) notes = notes.outer
+  return notes !== undefined
+}
+
 /** What was said in the course of resolving one field. */
 export interface FieldHints {
   readonly hints: readonly FieldHint[]
@@ -87,6 +86,7 @@ export function withFieldHints<T>(subject: Subject, run: (said: FieldHints) => P
   const parts: Part[] = []
   const notes: Notes = {
     subject,
+    field: true,
     outer,
     add(info, hint) {
       hints.push(hint)
@@ -121,16 +121,12 @@ function createNotes({ operation, schema }: Executed, subject: Subject, outer: N
   const met = new Set<string>()
   return {
     subject,
+    field: false,
     outer,
     get any() {
       return own.size + foreign.length > 0
     },
     parts,
-    get private() {
-      return (
-        [...own.values(), ...foreign].some(({ scope }) => scope === 'PRIVATE') || parts.some((part) => part.private)
-      )
-    },
     at(path) {
       met.add(path)
       return own.get(path)

@@ -8,6 +8,7 @@ import { servedResult } from '../results/served.ts'
 import { isWholeResult } from '../results/wholeResult.ts'
 import type { Answer } from './answer.ts'
 import type { ResponseCacheMetadata } from './metadata.ts'
+import { heldSince, type Part } from './parts.ts'
 import { type Hints, type Subject, withHints } from './resolverHints.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -25,6 +26,8 @@ export interface Run {
   store(): void
   /** The tags of the response. */
   tags(): readonly string[]
+  /** What it is made of holds since then: as in the order. */
+  since(): ReadonlyMap<string, number>
   /** Resolves when the first part of a response in parts is there: its reader need not wait for the whole. */
   readonly begun: Promise<void>
   /** Aborted when that reader leaves; only where there may be parts. */
@@ -55,6 +58,7 @@ export function createRun(options: RunOptions): Run {
   let made: Answer | undefined
   let kept: Answer | undefined
   let tags: readonly string[] = []
+  let parts: readonly Part[] = []
   let begin!: () => void
   const begun = new Promise<void>((resolve) => {
     begin = resolve
@@ -86,6 +90,7 @@ export function createRun(options: RunOptions): Run {
     ran = true
     made = undefined
     kept = undefined
+    parts = hints.parts
     const given = await execute()
     if (isWholeResult(given)) return conclude(judge(given, hints))
     const relayed = await relay(given, {
@@ -107,6 +112,7 @@ export function createRun(options: RunOptions): Run {
       made = kept ?? made
     },
     tags: () => tags,
+    since: () => heldSince(parts),
     begun,
     leaving,
     get ran() {

@@ -11,6 +11,7 @@ import { type Reading, readResponse } from '../results/reading.ts'
 import type { StoredResponse } from '../results/response.ts'
 import type { Callbacks } from './callbacks.ts'
 import type { ResponseCacheSettings } from './options.ts'
+import { isFor } from './parts.ts'
 import type { Hints } from './resolverHints.ts'
 
 /** What of a result is for others. */
@@ -48,10 +49,10 @@ export function createJudge({ rules }: ResponseCacheSettings, callbacks: Callbac
     const own = result.data === undefined ? result : { ...result, data: reading.data as Record<string, unknown> | null }
     const none = (lasting: boolean): Verdict => ({ own, response: undefined, tags: [], lasting })
     const failed = (own.errors ?? []).length > 0
-    const mayBePrivate = plan.private || hints.private
-    if (reading.ignored || (reading.private && scope === null)) return none(true)
+    const foreign = hints.parts.some((part) => !isFor(part, scope))
+    if (reading.ignored || foreign || (reading.private && scope === null)) return none(true)
     // What failed is not in the data, and its error may tell of it.
-    if (failed && scope === null && mayBePrivate) return none(false)
+    if (failed && scope === null && plan.private) return none(false)
     if (failed ? !callbacks.shares(own, id) : own.data === undefined || own.data === null) return none(false)
     const said = least(plan.ttl, reading.ttl) ?? (rules.requirePolicy ? 0 : about.ttl)
     // It is no fresher than what it is made of.
@@ -72,7 +73,7 @@ export function createJudge({ rules }: ResponseCacheSettings, callbacks: Callbac
       createdAt: about.now,
       ttl: failed && wanted !== true ? 0 : Math.max(ttl, 0),
       said: reading.hinted,
-      private: reading.private || (failed && mayBePrivate),
+      private: reading.private || (failed && plan.private),
       noCache: tellsHttpCaches(own),
       extended: sharedExtensions(own) !== undefined,
       failed,
@@ -101,7 +102,7 @@ export function shapeOf({ operation }: Plan): string {
 /** With what was said of nobody knows which part: it can only be less for all. */
 function hinted(reading: Reading, { others, parts }: Hints): Reading {
   let { ttl } = reading
-  let isPrivate = reading.private || parts.some((part) => part.private)
+  let isPrivate = reading.private || parts.some((part) => part.scope !== null)
   for (const { maxAge, scope } of others) {
     ttl = least(ttl, msOf(maxAge))
     isPrivate ||= scope === 'PRIVATE'

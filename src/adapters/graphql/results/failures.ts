@@ -1,4 +1,6 @@
 import { type ExecutionResult, GraphQLError } from 'graphql'
+import { notAsync } from '../../../core/checks.ts'
+import { LoaderError, WaitTimeoutError } from '../../../core/errors.ts'
 
 /** An error of a result, as it is told to other requests. */
 interface Told {
@@ -18,6 +20,34 @@ export function mayBeTold({ errors = [] }: ExecutionResult, shareError: (error: 
       current = (current as { originalError?: unknown }).originalError
     }
     return true
+  })
+}
+
+/** Whether what another caller's run threw may be told to this one; if not it may speak of the rights of that one. */
+export function mayHear(error: unknown, shareError: (error: unknown) => boolean): boolean {
+  // Of this caller's own wait.
+  if (error instanceof WaitTimeoutError) return true
+  try {
+    return Boolean(notAsync('shareError', shareError(error)))
+  } catch {
+    return false // told by whoever threw
+  }
+}
+
+/** What was thrown for another caller, as it may be told: masked where that was, and without headers for that one. */
+export function othersError(error: unknown): unknown {
+  const { extensions } = Object(error) as { extensions?: Record<string, unknown> }
+  if (error instanceof GraphQLError || (error instanceof LoaderError && error.name === 'GraphQLError')) {
+    const originalError = error instanceof GraphQLError ? error.originalError : undefined
+    return new GraphQLError(error.message, { extensions: toldOf(extensions), originalError })
+  }
+  const told = typeof extensions === 'object' && extensions !== null ? toldOf(extensions) : extensions
+  if (told === extensions) return error
+  // A copy: whoever threw it has its own. It stays of its class, by which it may be masked.
+  const { extensions: _own, ...rest } = Object.getOwnPropertyDescriptors(error)
+  return Object.create(Object.getPrototypeOf(error), {
+    ...rest,
+    extensions: { value: told, enumerable: true, configurable: true, writable: true },
   })
 }
 

@@ -108,6 +108,28 @@ test('headers of an error are for whoever ran the resolver, and its status for a
   expect(answers.filter(({ headers }) => headers.get('set-cookie') !== null)).toHaveLength(1)
 })
 
+test('also where it is no GraphQLError, and it stays of its class', async () => {
+  class Quota extends Error {
+    readonly extensions = { code: 'QUOTA', http: { status: 429, headers: { 'set-cookie': 'session=secret' } } }
+  }
+  const quota = new Quota('too much')
+  const seen: unknown[] = []
+  const maskError = (error: unknown) => {
+    seen.push((error as GraphQLError).originalError)
+    return error as Error
+  }
+  const thrown = () => {
+    throw quota
+  }
+  const town = await open(failing(thrown, { yoga: { maskedErrors: { maskError } } }))
+  await crowd(town)
+  const headers = seen.map((error) => (error as Quota).extensions.http.headers)
+  expect(headers.filter((one) => one !== undefined)).toHaveLength(1)
+  expect(seen.map((error) => (error as Quota).extensions.http.status)).toEqual(seen.map(() => 429))
+  expect(seen.filter((error) => error instanceof Quota && error.message === 'too much')).toHaveLength(3)
+  expect(quota.extensions.http.headers).toEqual({ 'set-cookie': 'session=secret' })
+})
+
 test('an error is never stored', async () => {
   const town = await open(failing((count) => (count < 4 ? new GraphQLError(`no ${count}`) : `yes ${count}`)))
   const said: unknown[] = []
@@ -150,19 +172,19 @@ describe('what speaks of the rights of one is shared with nobody:', () => {
 describe('shareError', () => {
   const no = () => new GraphQLError('no')
 
-  test('may keep errors from other servers', async () => {
+  test('may keep errors from all who wait, here and at other servers', async () => {
     const town = await open(failing(no, { fields: { shareError: () => false } }))
     for (const { errors } of await crowd(town)) expect(errors?.[0]?.message).toBe('no')
-    expect(town.runs).toHaveLength(2)
+    expect(town.runs).toHaveLength(6)
   })
 
-  test('that throws is told, and shares nothing with them', async () => {
+  test('that throws is told, and shares nothing with anybody', async () => {
     const shareError = () => {
       throw new Error('who knows')
     }
     const town = await open(failing(no, { fields: { shareError } }))
     for (const { errors } of await crowd(town)) expect(errors?.[0]?.message).toBe('no')
-    expect(town.runs).toHaveLength(2)
+    expect(town.runs).toHaveLength(6)
     expect(town.trace.of('policyError')[0]).toMatchObject({ option: 'shareError', error: new Error('who knows') })
   })
 })

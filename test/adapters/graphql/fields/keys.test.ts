@@ -1,5 +1,7 @@
-import { GraphQLScalarType } from 'graphql'
+import { buildSchema, GraphQLScalarType, graphql } from 'graphql'
 import { describe, expect, test } from 'vitest'
+import { applyCachedDirective, cachedDirectiveTypeDefs } from '../../../../src/adapters/graphql/directive.ts'
+import { createCache, memoryStore } from '../../../../src/index.ts'
 import { type Asking, type FieldContext, type FieldTown, type FieldTownOptions, useFieldTown } from './fieldTown.ts'
 
 const open = useFieldTown()
@@ -293,6 +295,7 @@ describe('what varies', () => {
       },
       'vary returned a promise: it must answer at once',
     ],
+    ['gives nothing', () => undefined, 'vary gives undefined: null says none'],
     [
       'gives what can be in no key',
       () => new (class Tenant {})(),
@@ -313,6 +316,19 @@ describe('what varies', () => {
       { type: 'bypass', what: 'field Query.hello', reason: expect.stringContaining(reason) },
     ])
   })
+})
+
+test('another schema is another key', async () => {
+  await using cache = createCache({ store: memoryStore(), ttl: 60_000 })
+  const sourceOf = (type: string) =>
+    `${cachedDirectiveTypeDefs} type Query { it: ${type} @cached(maxAge: 60, scope: PUBLIC) }`
+  const ask = async (type: string, it: unknown) => {
+    const schema = applyCachedDirective(buildSchema(sourceOf(type)), { cache })
+    return { ...(await graphql({ schema, source: '{ it }', rootValue: { it } })).data }
+  }
+  expect(await ask('String', 'text')).toEqual({ it: 'text' })
+  expect(await ask('Int', 1)).toEqual({ it: 1 })
+  expect(await ask('String', 'other')).toEqual({ it: 'text' })
 })
 
 test('another version of the values is another key', async () => {

@@ -1,3 +1,4 @@
+import { type GraphQLResolveInfo, graphql } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import { setCacheHint } from '../../../../src/adapters/graphql/yoga.ts'
 import { type Asking, type FieldContext, type FieldTown, type FieldTownOptions, useFieldTown } from './fieldTown.ts'
@@ -22,7 +23,10 @@ const options: FieldTownOptions = {
       fails: String @cached(maxAge: 60, scope: PRIVATE)
       plain: String!
       book: Book
+      ofRates: String! @cached(maxAge: 60, scope: PUBLIC)
+      unfit: Box! @cached(maxAge: 5, scope: PUBLIC)
     }
+    type Box { width: Int! }
     type Mutation { rename(title: String!): Book }`,
   resolvers: ({ run }) => {
     const field = (name: string) => async () => `${name} ${await run(name)}`
@@ -58,6 +62,14 @@ const options: FieldTownOptions = {
         },
         plain: field('plain'),
         book: () => book,
+        async ofRates(_parent: unknown, _args: unknown, contextValue: unknown, info: GraphQLResolveInfo) {
+          const { data } = await graphql({ schema: info.schema, source: '{ rates }', contextValue })
+          return String(data?.rates)
+        },
+        unfit: () =>
+          new (class Box {
+            readonly width = 1
+          })(),
       },
       Book: { reviews: async () => [`review ${await run('reviews')}`] },
       Mutation: { rename: (_parent: unknown, { title }: { title: string }) => ({ ...book, title }) },
@@ -114,6 +126,18 @@ describe('a response that has the value of a cached field', () => {
     expect(await asked(town, 0, '{ a: rates }')).toMatchObject({ hit: false, data: { a: 'rates 4' } })
   })
 
+  test('has the tags of what a stored one is made of', async () => {
+    const town = await open(options)
+    await town.ask(0, '{ ofRates }')
+    expect(await asked(town, 1, '{ a: ofRates }')).toMatchObject({
+      didCache: true,
+      came: { 'Query.ofRates': { hit: 1 } },
+    })
+    await town.sites[1].cache.invalidate({ tags: ['rates'] })
+    await town.trace.saw('invalidate', 2)
+    expect(await asked(town, 0, '{ a: ofRates }')).toMatchObject({ hit: false, data: { a: 'rates 2' } })
+  })
+
   test('has the tags of fields of its objects', async () => {
     const town = await open(options)
     const query = '{ book { title reviews } }'
@@ -145,6 +169,13 @@ describe('a response that has the value of a cached field', () => {
     expect(came).toEqual({ 'Query.hinted': { hit: 1 } })
     expect(ttl).toBeGreaterThan(0)
     expect(ttl).toBeLessThan(5000)
+  })
+
+  test('is no fresher than one that can not be kept may be', async () => {
+    const town = await open(options)
+    for (const query of ['{ unfit { width } }', '{ a: unfit { width } }']) {
+      expect(await asked(town, 0, query)).toMatchObject({ ttl: 5000, came: { 'Query.unfit': { uncached: 1 } } })
+    }
   })
 
   test('is not stored where the resolver says that it is not fresh', async () => {

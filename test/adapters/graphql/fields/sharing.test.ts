@@ -119,6 +119,7 @@ describe('a field whose resolver executes an operation', () => {
         ofPrivate: String! @cached(maxAge: 60, scope: PUBLIC)
         mine: String! @cached(maxAge: 60, scope: PRIVATE)
         itself: String! @cached(maxAge: 60, scope: PUBLIC)
+        ring(at: Int!): String! @cached(maxAge: 60, scope: PUBLIC)
       }`,
     resolvers: ({ run }) => ({
       Query: {
@@ -134,6 +135,11 @@ describe('a field whose resolver executes an operation', () => {
         async itself(_parent: unknown, _args: unknown, context: unknown, info: GraphQLResolveInfo) {
           const count = await run('itself')
           return count > 1 ? 'inside' : inner('{ itself }')(_parent, _args, context, info)
+        },
+        async ring(_parent: unknown, { at }: { at: number }, context: object, info: GraphQLResolveInfo) {
+          await run('ring')
+          if ('inside' in context) return `inside ${at}`
+          return inner(`{ ring(at: ${3 - at}) }`)(_parent, {}, { ...context, inside: true }, info)
         },
       },
     }),
@@ -158,7 +164,9 @@ describe('a field whose resolver executes an operation', () => {
     for (const [site, user, count] of [
       [0, 'ann', 1],
       [1, 'bob', 2],
-      [1, 'ann', 1],
+      // It is known by now that nobody waits for it: what is private of it is had from the cache.
+      [1, 'ann', 3],
+      [0, 'ann', 3],
     ] as const) {
       const { data } = await town.ask(site, '{ ofPrivate }', { user })
       expect(data).toEqual({ ofPrivate: `{"mine":"mine ${count} of ${user}"}` })
@@ -170,6 +178,31 @@ describe('a field whose resolver executes an operation', () => {
     const town = await open(nested)
     expect((await town.ask(0, '{ itself }')).data).toEqual({ itself: '{"itself":"inside"}' })
     expect(town.runs).toHaveLength(2)
+  })
+
+  test.each([
+    ['one server', 0],
+    ['two servers', 1],
+  ] as const)('does not wait for one that waits for it, at %s', async (_name, other) => {
+    const town = await open(nested)
+    town.gate.shut()
+    const asking = [town.sites[0].ask('{ ring(at: 1) }'), town.sites[other].ask('{ ring(at: 2) }')]
+    await town.gate.holds(2)
+    town.gate.open()
+    expect((await Promise.all(asking)).map(({ data }) => data)).toEqual([
+      { ring: '{"ring":"inside 2"}' },
+      { ring: '{"ring":"inside 1"}' },
+    ])
+    expect([town.trace.of('follow'), town.trace.of('join')]).toEqual([[], []])
+  })
+
+  test('has what is stored of it', async () => {
+    const town = await open(nested)
+    await town.ask(0, '{ ring(at: 2) inner }')
+    expect((await town.ask(1, '{ outer ring(at: 1) }')).data).toEqual({
+      outer: '{"inner":"inner 2","hinted":"hinted"}',
+      ring: '{"ring":"{\\"ring\\":\\"inside 1\\"}"}',
+    })
   })
 })
 
