@@ -1,8 +1,11 @@
 import {
+  type DirectiveNode,
+  type GraphQLDirective,
   type GraphQLField,
   type GraphQLNamedType,
   type GraphQLObjectType,
   type GraphQLSchema,
+  getDirectiveValues,
   isInterfaceType,
   isObjectType,
   valueFromASTUntyped,
@@ -63,7 +66,7 @@ export function annotationsOf(schema: GraphQLSchema): {
     for (const field of Object.values(type.getFields())) {
       const coordinate = `${type.name}.${field.name}`
       try {
-        const said = saidOf(field)
+        const said = saidOf(schema, field)
         if (said === undefined || field.extensions?.[APPLIED] !== undefined) continue
         checkPlace(schema, type)
         checkSaid(said)
@@ -77,7 +80,10 @@ export function annotationsOf(schema: GraphQLSchema): {
 }
 
 /** What directive and extensions say together; `undefined` where neither says anything. */
-function saidOf({ astNode, extensions }: GraphQLField<unknown, unknown>): CachedField | undefined {
+function saidOf(
+  schema: GraphQLSchema,
+  { astNode, extensions }: GraphQLField<unknown, unknown>,
+): CachedField | undefined {
   const directives = (astNode?.directives ?? []).filter(({ name }) => name.value === 'cached')
   const said = (extensions as { cached?: unknown } | undefined)?.cached
   if (directives.length === 0 && said === undefined) return undefined
@@ -90,8 +96,20 @@ function saidOf({ astNode, extensions }: GraphQLField<unknown, unknown>): Cached
       throw new TypeError(`${name.value} is said by the directive and in the extensions: say it once`)
     all[name.value] = valueFromASTUntyped(value)
   }
+  for (const directive of directives) {
+    for (const [name, value] of Object.entries(defaultsOf(schema, directive, Object.keys(all)))) all[name] = value
+  }
   for (const [name, value] of Object.entries(all)) if (value === null || value === undefined) delete all[name]
   return all
+}
+
+/** Of the arguments besides those that are said: a schema may have a definition of its own. */
+function defaultsOf(schema: GraphQLSchema, directive: DirectiveNode, said: readonly string[]): Record<string, unknown> {
+  const definition = schema.getDirective(directive.name.value)
+  if (!definition) return {}
+  const args = definition.args.filter(({ name }) => !said.includes(name))
+  const unsaid = { directives: [{ ...directive, arguments: [] }] }
+  return getDirectiveValues({ ...definition, args } as unknown as GraphQLDirective, unsaid) ?? {}
 }
 
 function checkPlace(schema: GraphQLSchema, type: GraphQLNamedType): void {
@@ -128,9 +146,11 @@ function checkSaid(said: CachedField): void {
   for (const [name, given] of Object.entries({ vary, tags })) {
     const isList = Array.isArray(given) && given.every((one) => typeof one === 'string' && one !== '')
     if (given !== undefined && typeof given !== 'function' && !isList) {
-      throw new TypeError(`${name} must be a list of texts, or a function, got ${show(given)}`)
+      throw new TypeError(`${name} must be a list of texts that are not empty, or a function, got ${show(given)}`)
     }
   }
+  const odd = Array.isArray(vary) ? vary.find((path) => path.split('.').includes('')) : undefined
+  if (odd !== undefined) throw new TypeError(`vary must have paths such as user.tenant, got ${show(odd)}`)
   for (const [name, given] of Object.entries({ serialize, revive })) {
     if (given !== undefined && typeof given !== 'function') {
       throw new TypeError(`${name} must be a function, got ${show(given)}`)

@@ -1,4 +1,4 @@
-import type { GraphQLOutputType, GraphQLSchema } from 'graphql'
+import { type GraphQLOutputType, type GraphQLSchema, getNullableType, isLeafType } from 'graphql'
 import { notAsync } from '../../../core/checks.ts'
 import type { Internals } from '../../../core/internals.ts'
 import type { CallOptions, Policy } from '../../../core/options.ts'
@@ -98,9 +98,15 @@ function parentReader(
   }
   if (typeof parentKey === 'function') return (parent) => [identityOf(notAsync('parentKey', parentKey(parent)))]
   const name = parentKey ?? 'id'
-  if (type.getFields()[name] === undefined) {
+  const field = type.getFields()[name]
+  if (field === undefined) {
     throw new TypeError(
       `${type.name} has no field ${name} that tells one from another: say parentKey, the name of one that does, or in the extensions a function of the parent`,
+    )
+  }
+  if (!isLeafType(getNullableType(field.type))) {
+    throw new TypeError(
+      `${type.name}.${name} is ${field.type}, not a text or a number: say parentKey, the name of a field that is, or in the extensions a function of the parent`,
     )
   }
   return (parent) => [identityOf((parent as Record<string, unknown> | null | undefined)?.[name])]

@@ -86,6 +86,7 @@ function placeholderOf(inside: string, about: TemplateField): Placeholder {
     type = next
   }
   const leaf = type === undefined ? undefined : getNullableType(type)
+  if (isListType(leaf)) throw new TypeError(`{${inside}} is ${type}, a list: write [] behind it`)
   if (leaf === undefined || !isLeafType(leaf)) {
     throw new TypeError(`{${inside}} is ${type ?? 'all arguments'}, not a text or a number: name a field of it`)
   }

@@ -4,6 +4,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { STORES } from '../../stores.ts'
 import { useTown } from '../shop.ts'
 import { describeFields } from './contract.ts'
+import { describeOwnDefinition } from './ownDefinition.ts'
 import { serveEnvelop, serveGraphqlJs } from './serving.ts'
 
 // The adapter's own graphql-js too: a project has one version only. Envelop imports none.
@@ -12,6 +13,8 @@ vi.mock('graphql', () => import('graphql17'))
 test('it is graphql-js 17 that runs, also in the adapter', async () => {
   expect((await import('graphql')).version).toMatch(/^17\./)
 })
+
+describeOwnDefinition(graphql17 as unknown as typeof GraphQL16)
 
 describe.each([
   { server: 'plain envelop', serve: serveEnvelop },

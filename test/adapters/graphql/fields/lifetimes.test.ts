@@ -1,6 +1,8 @@
+import { buildSchema, graphql } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import { setCacheHint } from '../../../../src/adapters/graphql/yoga.ts'
 import { type FieldTown, type FieldTownOptions, useFieldTown } from './fieldTown.ts'
+import { describeOwnDefinition } from './ownDefinition.ts'
 
 const open = useFieldTown()
 
@@ -44,6 +46,8 @@ async function stored({ trace, sites }: FieldTown) {
   const key: readonly unknown[] = JSON.parse(trace.of('publish').at(-1)?.key ?? '[]')
   return { key, entry: await sites[0].cache.entry(key) }
 }
+
+describeOwnDefinition({ buildSchema, graphql })
 
 describe('a value is fresh for', () => {
   const FRESH: readonly [name: string, query: string, ttl: number, more: Partial<FieldTownOptions>][] = [

@@ -103,6 +103,16 @@ describe('a directive is refused', () => {
       'T.a: T has no field sku that tells one from another: say parentKey, the name of one that does, or in the extensions a function of the parent',
     ],
     [
+      'with a parentKey that is an object',
+      'type Query { t: T } type T { id: ID, self: T!, a: Int @cached(scope: PUBLIC, parentKey: "self") }',
+      'T.a: T.self is T!, not a text or a number: say parentKey, the name of a field that is, or in the extensions a function of the parent',
+    ],
+    [
+      'with an id that is a list',
+      'type Query { t: T } type T { id: [ID], a: Int @cached(scope: PUBLIC) }',
+      'T.a: T.id is [ID], not a text or a number: say parentKey, the name of a field that is, or in the extensions a function of the parent',
+    ],
+    [
       'with a parentKey at the query',
       'type Query { id: ID, a: Int @cached(scope: PUBLIC, parentKey: "id") }',
       'Query.a: Query has no parent: leave out parentKey',
@@ -115,12 +125,17 @@ describe('a directive is refused', () => {
     [
       'with an empty path to vary by',
       'type Query { a: Int @cached(scope: PUBLIC, vary: ["x", ""]) }',
-      'Query.a: vary must be a list of texts, or a function, got an array',
+      'Query.a: vary must be a list of texts that are not empty, or a function, got an array',
+    ],
+    [
+      'with a path to vary by that has an empty name in it',
+      'type Query { a: Int @cached(scope: PUBLIC, vary: ["user", "user."]) }',
+      'Query.a: vary must have paths such as user.tenant, got "user."',
     ],
     [
       'with an empty tag',
       'type Query { a: Int @cached(scope: PUBLIC, tags: [""]) }',
-      'Query.a: tags must be a list of texts, or a function, got an array',
+      'Query.a: tags must be a list of texts that are not empty, or a function, got an array',
     ],
     [
       'with a place in a tag that is none',
@@ -198,13 +213,13 @@ describe('what extensions say is refused', () => {
       'with one way to vary that is no list',
       'Query.a',
       { scope: 'PUBLIC', vary: 'language' },
-      'vary must be a list of texts, or a function, got "language"',
+      'vary must be a list of texts that are not empty, or a function, got "language"',
     ],
     [
       'with a tag that is no list',
       'Query.a',
       { scope: 'PUBLIC', tags: 'x' },
-      'tags must be a list of texts, or a function, got "x"',
+      'tags must be a list of texts that are not empty, or a function, got "x"',
     ],
     [
       'with a serialize that is no function',
