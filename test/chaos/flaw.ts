@@ -17,7 +17,7 @@ export const FLAWS: Readonly<Record<string, Flaw>> = {
     edits: [
       {
         file: 'stores/redis/scripts.ts',
-        original: "if ARGV[1] ~= '' and leader ~= ARGV[1] then",
+        original: "if token ~= '' and leader ~= token then",
         faulty: 'if false then',
       },
     ],
@@ -28,7 +28,7 @@ export const FLAWS: Readonly<Record<string, Flaw>> = {
     edits: [
       {
         file: 'stores/redis/scripts.ts',
-        original: "if present ~= '-' and ARGV[4] ~= '*' and ARGV[4] ~= present then return {'HIT'} end",
+        original: "if present ~= '-' and seen ~= '*' and seen ~= present then return {'HIT'} end",
         faulty: '',
       },
     ],
@@ -69,7 +69,7 @@ export const FLAWS: Readonly<Record<string, Flaw>> = {
       },
       {
         file: 'stores/redis/tags.ts',
-        original: 'Math.max(0, ...epochs.map(Number))',
+        original: 'Math.max(0, ...epochs)',
         faulty: 'Math.max(0, ...early.map(Number))',
       },
     ],
@@ -80,15 +80,15 @@ export const FLAWS: Readonly<Record<string, Flaw>> = {
     edits: [
       {
         file: 'stores/redis/scripts.ts',
-        original: "  redis.call('HSET', KEYS[2], 'w:' .. ARGV[3], '')\n",
+        original: "    redis.call('HSET', flight, 'w:' .. ARGV[1], '')\n",
         faulty: '',
       },
       {
-        file: 'stores/redis/store.ts',
-        original: "        case 'WAIT':\n",
-        faulty: `        case 'WAIT':
+        file: 'stores/redis/flights.ts',
+        original: "      case 'WAIT':\n",
+        faulty: `      case 'WAIT':
           await send(() =>
-            client.eval(
+            wiring.client.eval(
               "if redis.call('HGET', KEYS[1], 'leader') == ARGV[1] then redis.call('HSET', KEYS[1], ARGV[2], '') end",
               1,
               names.flight(id),

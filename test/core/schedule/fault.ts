@@ -75,8 +75,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     file: 'core/leader.ts',
     edits: [
       [
-        '() => session.index(id, tags, life))',
-        "() => session.index('', tags, life).then((epoch) => session.index(id, tags, life).then(() => epoch)))",
+        '(await session.index(id, tags, life)) <= at',
+        "(await session.index('', tags, life).then((epoch) => session.index(id, tags, life).then(() => epoch))) <= at",
       ],
     ],
     violates: /^I3/,
@@ -85,7 +85,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     file: 'core/leader.ts',
     edits: [
       ['if (over || clock === undefined)', 'if (over)'],
-      ['if (epoch <= clock)', 'if (clock === undefined || epoch <= clock)'],
+      ['if (holds.every(Boolean))', 'if (clock === undefined || holds.every(Boolean))'],
     ],
     violates: /^(?:tags|I3)/,
   },
