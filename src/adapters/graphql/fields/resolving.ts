@@ -185,7 +185,6 @@ export function cachedResolver(
         failed = undefined
         parts = said.parts
         const flown = { id, scope, clock: led }
-        led = undefined // the next run may be without a flight in the store
         let given: unknown
         try {
           given = await run()

@@ -1,4 +1,4 @@
-import { buildSchema, graphql } from 'graphql'
+import { buildSchema, type GraphQLResolveInfo, graphql } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import { setCacheHint } from '../../../../src/adapters/graphql/yoga.ts'
 import { type FieldTown, type FieldTownOptions, useFieldTown } from './fieldTown.ts'
@@ -12,6 +12,7 @@ const options: FieldTownOptions = {
       said: String! @cached(maxAge: 100, scope: PUBLIC)
       unsaid: String! @cached(scope: PUBLIC)
       hinted(maxAge: Float!): String! @cached(maxAge: 100, scope: PUBLIC)
+      around: String! @cached(maxAge: 100, scope: PUBLIC)
       brief: String!
       forever: String!
     }`,
@@ -33,6 +34,9 @@ const options: FieldTownOptions = {
         ) {
           setCacheHint(info, { maxAge })
           return field('hinted')()
+        },
+        async around(_parent: unknown, _args: unknown, contextValue: unknown, { schema }: GraphQLResolveInfo) {
+          return String((await graphql({ schema, source: '{ said }', contextValue })).data?.said)
         },
         brief: cached(0.05, 'brief'),
         forever: cached(Number.POSITIVE_INFINITY, 'forever'),
@@ -102,6 +106,8 @@ test('what is stored in its place, and is none of ours, is not given to anybody'
     { unshared: true },
     { value: 'said 0', ttl: '5' },
     { value: 'said 0', tags: [1] },
+    { value: 'said 0', clock: '5' },
+    { value: 'said 0', since: '5' },
   ]
   for (const strange of STRANGE) {
     await town.sites[1].cache.set(key, strange, { ttl: 60_000 })
@@ -110,4 +116,6 @@ test('what is stored in its place, and is none of ours, is not given to anybody'
     expect(came).toEqual({ 'Query.said': { uncached: 1 } })
   }
   expect(town.runs).toHaveLength(1 + STRANGE.length)
+  // Nor where it is asked for by the resolver of another one.
+  expect((await town.ask(0, '{ around }')).data).toEqual({ around: `said ${town.runs.length}` })
 })
