@@ -1,5 +1,8 @@
-import { type GraphQLResolveInfo, graphql } from 'graphql'
+import { buildSchema, execute, type GraphQLObjectType, type GraphQLResolveInfo, graphql, parse } from 'graphql'
 import { describe, expect, test } from 'vitest'
+import { cachedExecute } from '../../../../src/adapters/graphql/cachedExecute.ts'
+import { applyCachedDirective, cachedDirectiveTypeDefs } from '../../../../src/adapters/graphql/directive.ts'
+import { createCache, memoryStore } from '../../../../src/index.ts'
 import { type FieldContext, type FieldTown, type FieldTownOptions, useFieldTown } from './fieldTown.ts'
 
 const open = useFieldTown()
@@ -136,4 +139,25 @@ describe('a value is kept for nobody where one inside of it', () => {
     }
     expect(town.trace.of('publish').filter(({ key }) => /of(Mine|Greeting)/i.test(key))).toEqual([])
   })
+})
+
+test('a value for all that is made of a stored response of a session is kept for nobody', async () => {
+  await using cache = createCache({ store: memoryStore(), ttl: 60_000 })
+  const session = ({ user }: { user?: string }) => user ?? null
+  const respond = cachedExecute<{ user?: string }>({ cache, session })
+  const sdl = 'type Query { mine: String @cached(scope: PRIVATE), ofMine: String @cached(scope: PUBLIC) }'
+  const given = buildSchema(cachedDirectiveTypeDefs + sdl)
+  const { mine } = (given.getType('Query') as GraphQLObjectType).getFields()
+  Object.assign(mine as object, { resolve: (_parent: unknown, _args: unknown, { user }: { user: string }) => user })
+  const schema = applyCachedDirective(given, { cache, session })
+  const respondTo = async (contextValue: object) => {
+    const result = await respond({ schema, document: parse('{ mine }'), contextValue }, execute)
+    return result.data?.mine
+  }
+  const ask = async (user: string) => {
+    const rootValue = { ofMine: (_args: unknown, context: object) => respondTo(context) }
+    return (await graphql({ schema, source: '{ ofMine }', contextValue: { user }, rootValue })).data?.ofMine
+  }
+  await respondTo({ user: 'ann' })
+  for (const user of ['ann', 'bob', 'ann']) expect(await ask(user)).toBe(user)
 })
