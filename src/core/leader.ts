@@ -193,8 +193,9 @@ function byClock(
   clock: number,
   since: ReadonlyMap<string, number> = new Map(),
 ): readonly (readonly [number, readonly string[]])[] {
-  if (since.size === 0) return [[clock, tags]]
-  const held = new Map([...since].map(([tag, at]) => [keyId(tag), Math.min(at, clock)]))
+  const older = [...since].filter(([, at]) => at < clock)
+  if (older.length === 0) return [[clock, tags]]
+  const held = new Map(older.map(([tag, at]) => [keyId(tag), at]))
   const groups = new Map<number, string[]>()
   for (const tag of tags) {
     const at = held.get(tag) ?? clock
