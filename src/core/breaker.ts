@@ -51,6 +51,7 @@ export function createBreaker(
   /** Commands without a reply yet. */
   let sentOut = 0
   const held: (() => void)[] = []
+  const overdue: (() => void)[] = []
 
   function momentOf(): Moment {
     if (moment === undefined) {
@@ -62,6 +63,20 @@ export function createBreaker(
       })
     }
     return moment
+  }
+
+  /**
+   * Timers run before sockets are read: after the event loop was blocked for longer than the budget the reply may be here
+   * already. A blocked loop is not a slow store, so the sockets have their turn first. All whose time is over end in one turn:
+   * what their callers load then can be loaded together.
+   */
+  function expireSoon(expire: () => void): void {
+    if (overdue.length === 0) {
+      setImmediate(() => {
+        for (const each of overdue.splice(0)) each()
+      })
+    }
+    overdue.push(expire)
   }
 
   function done(): void {
@@ -126,9 +141,7 @@ export function createBreaker(
       }
       sentIn.push(() => {
         if (answered) return
-        // Timers run before sockets are read: after the event loop was blocked for longer than the budget the reply may
-        // be here already. A blocked loop is not a slow store, so the sockets have their turn first.
-        timer = setTimeout(() => setImmediate(expire), guarded.timeout)
+        timer = setTimeout(expireSoon, guarded.timeout, expire)
       })
       sent(command).then(
         (reply) => {

@@ -67,6 +67,26 @@ describe('the breaker', () => {
     expect(cache.stats().breaker).toBe('open')
   })
 
+  it('what is late in one moment is loaded in one moment', async () => {
+    store.silent = true
+    const moments = new Set<object>()
+    let moment: object | undefined
+    const load = () => {
+      if (moment === undefined) {
+        moment = {}
+        moments.add(moment)
+        process.nextTick(() => {
+          moment = undefined
+        })
+      }
+      return 'alone'
+    }
+    const values = Array.from({ length: 100 }, (_, i) => cache.getOrSet(`item ${i}`, load))
+    await expires(100)
+    await Promise.all(values)
+    expect(moments.size).toBe(1)
+  })
+
   it('sends a thousand commands at a time, and the budget of each begins when it is sent', async () => {
     store.silent = true
     const values = Array.from({ length: 2500 }, (_, i) => cache.getOrSet(`item ${i}`, () => i))
