@@ -10,6 +10,7 @@ import { isWholeResult } from './results/wholeResult.ts'
 export { cachedDirectiveTypeDefs } from './fields/annotations.ts'
 export type { CachedField, CachedFieldsOptions, FieldCall, ResolvedField } from './fields/options.ts'
 export type { CachedFieldsMetadata, FieldOutcomes } from './fields/outcomes.ts'
+export { setCacheHint } from './responses/resolverHints.ts'
 
 export interface CachedFieldsPluginOptions<C = Record<string, unknown>> extends CachedFieldsOptions<C> {
   /** Whether results say in `extensions.cachedFields` where the values of cached fields came from. Default: `false`. */

@@ -106,6 +106,7 @@ export function fieldsSettings(
   if (typeof options !== 'object' || options === null) throw new TypeError(`${who} takes options, got ${show(options)}`)
   known(who, options, OPTIONS, new Set(own))
   const { cache, session, defaultScope, ttl, entities = false, idFields = ['id'], strict = false } = options
+  if (ttl !== undefined && typeof ttl !== 'number') throw new TypeError(`ttl must be a number of ms, got ${show(ttl)}`)
   if (session !== undefined && typeof session !== 'function') {
     throw new TypeError(`session must be a function of the context that says whose data it is, got ${show(session)}`)
   }

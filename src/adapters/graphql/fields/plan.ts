@@ -114,7 +114,12 @@ function parentReader(
 
 function identityOf(given: unknown): string | number | bigint {
   const fits = (typeof given === 'string' && given !== '') || Number.isFinite(given) || typeof given === 'bigint'
-  if (!fits) throw new TypeError(`its parent is identified by ${typeof given}, not by a text or a number`)
+  if (!fits) {
+    const what = given === null ? 'null' : typeof given
+    throw new TypeError(
+      `its parent is identified by ${what}, not by a text or a number: give parentKey in the extensions, a function of the parent`,
+    )
+  }
   return given as string | number | bigint
 }
 

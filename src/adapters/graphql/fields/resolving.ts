@@ -1,4 +1,4 @@
-import { type GraphQLFieldResolver, isNonNullType } from 'graphql'
+import type { GraphQLFieldResolver } from 'graphql'
 import type { LRUCache } from 'lru-cache'
 import { notAsync } from '../../../core/checks.ts'
 import { messageOf } from '../../../core/errors.ts'
@@ -12,7 +12,7 @@ import { isKept, type Kept, UNSHARED } from './kept.ts'
 import type { FieldCall, FieldsSettings } from './options.ts'
 import { type FieldOutcomes, noteOutcome } from './outcomes.ts'
 import type { FieldPlan } from './plan.ts'
-import { FAILED, settled } from './values.ts'
+import { FAILED, isRefusedBy, settled } from './values.ts'
 
 type Resolver = GraphQLFieldResolver<unknown, unknown>
 
@@ -107,8 +107,7 @@ export function cachedResolver(
     if (plain === UNSHARED || isPersonal({ hints, parts }, flown)) return UNSHARED
     const said = hints.map(({ maxAge }) => (maxAge === undefined ? Number.POSITIVE_INFINITY : maxAge * 1000))
     // It will be an error of the executor, and errors are not stored.
-    const isRefused = isNonNullType(plan.type) && (value === null || value === undefined)
-    const most = isRefused ? 0 : plan.ttl
+    const most = isRefusedBy(plan.type, value) ? 0 : plan.ttl
     const ttl = [...said, ...parts.map((part) => part.ttl)].reduce((a, b) => Math.min(a, b), most)
     const tags = parts.flatMap((part) => part.tags)
     const since = parts.reduce((least, part) => Math.min(least, part.clock), clock ?? 0)
@@ -235,7 +234,10 @@ export function cachedResolver(
 
   return async (parent, args, context, info) => {
     const run = () => resolve(parent, args, context, info)
-    if (info.operation.operation !== 'query') return run()
+    if (info.operation.operation !== 'query') {
+      noteOutcome(context, coordinate, 'uncached')
+      return run()
+    }
     const call = { parent, args, context }
     const scope = scopeFor(context)
     const { varies } = plan

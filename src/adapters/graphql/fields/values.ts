@@ -1,3 +1,5 @@
+import { type GraphQLOutputType, getNullableType, isListType, isNonNullType } from 'graphql'
+
 /** In place of a list in which a member failed: that is the member's affair, and the rest of no use to others. */
 export const FAILED = Symbol('failed')
 
@@ -13,6 +15,15 @@ export async function settled(value: unknown): Promise<unknown> {
 function isOpen(member: unknown): boolean {
   if (typeof member !== 'object' || member === null) return false
   return member instanceof Error || Array.isArray(member) || typeof (member as { then?: unknown }).then === 'function'
+}
+
+/** Whether an executor refuses the value for its type: null where none may be, or no list. What leaves are is not looked at. */
+export function isRefusedBy(type: GraphQLOutputType, value: unknown): boolean {
+  if (value === null || value === undefined) return isNonNullType(type)
+  const given = getNullableType(type)
+  if (!isListType(given)) return false
+  if (typeof value !== 'object' || !(Symbol.iterator in value)) return true
+  return (membersOf(value) ?? []).some((member) => isRefusedBy(given.ofType, member))
 }
 
 /** Of a list that can be read more than once: executors take any iterable for one. */

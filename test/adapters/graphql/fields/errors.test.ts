@@ -152,6 +152,21 @@ test('a null where there must be a value is an error too: it is told to those wh
   expect((await town.hit('{ it }')).data).toEqual({ it: 'yes 3' })
 })
 
+test.each([
+  ['a null among members that must be there', '[String!]!', ['a', null]],
+  ['a list in the place of which is none', '[String!]', 5],
+  ['a null in a list of lists', '[[Int!]!]', [[1], [undefined]]],
+])('%s is not stored', async (_name, type, value) => {
+  const town = await open({
+    ...failing(() => value, { yoga: { maskedErrors: false } }),
+    typeDefs: `type Query { it: ${type} @cached(maxAge: 60, scope: PUBLIC) }`,
+  })
+  for (let run = 1; run <= 2; run++) {
+    expect((await town.ask(0, '{ it }')).errors).toHaveLength(1)
+    expect(town.runs).toHaveLength(run)
+  }
+})
+
 describe('what speaks of the rights of one is shared with nobody:', () => {
   const PERSONAL: readonly [name: string, fail: (user: string) => Error][] = [
     ['UNAUTHENTICATED', (user) => new GraphQLError(`not ${user}`, { extensions: { code: 'UNAUTHENTICATED' } })],

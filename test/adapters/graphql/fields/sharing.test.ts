@@ -94,7 +94,7 @@ test('what a mutation or subscription gives is resolved, and stays as it is in t
   await town.ask(0, query)
   for (const count of [2, 3]) {
     const { data, came } = await town.ask(1, 'mutation { change { price } }')
-    expect([data, came]).toEqual([{ change: { price: `price ${count}` } }, {}])
+    expect([data, came]).toEqual([{ change: { price: `price ${count}` } }, { 'Item.price': { uncached: 1 } }])
   }
   const response = await fetch(`${town.sites[1].url}/graphql?query=subscription{changes{price}}`, {
     headers: { accept: 'text/event-stream' },
