@@ -1,18 +1,17 @@
 import type { GraphQLFieldResolver } from 'graphql'
-import type { LRUCache } from 'lru-cache'
 import { notAsync } from '../../../core/checks.ts'
 import { messageOf } from '../../../core/errors.ts'
-import { fitOf } from '../../../core/fit.ts'
 import type { Internals } from '../../../core/internals.ts'
 import { scopeOf } from '../../../core/scope.ts'
-import { heldSince, isFor, type Part } from '../responses/parts.ts'
-import { type FieldHints, isInField, tellPart, withFieldHints } from '../responses/resolverHints.ts'
+import { heldSince, type Part } from '../responses/parts.ts'
+import { isInField, tellPart, withFieldHints } from '../responses/resolverHints.ts'
 import { mayHear, othersError } from '../results/failures.ts'
+import { createKeeping, type Refused } from './keeping.ts'
 import { isKept, type Kept, UNSHARED } from './kept.ts'
 import type { FieldCall, FieldsSettings } from './options.ts'
 import { type FieldOutcomes, noteOutcome } from './outcomes.ts'
 import type { FieldPlan } from './plan.ts'
-import { FAILED, isRefusedBy, settled } from './values.ts'
+import { FAILED, settled } from './values.ts'
 
 type Resolver = GraphQLFieldResolver<unknown, unknown>
 
@@ -28,19 +27,6 @@ interface Resolved {
   readonly clock: number
 }
 
-/** The ids of values that are for nobody else. */
-export type Refused = Pick<LRUCache<string, true>, 'has' | 'set'>
-
-const MEND = 'Return plain data, or say in the extensions of the field how to serialize and revive it'
-
-/** A run of the resolver for all. */
-interface Flown {
-  readonly id: string
-  readonly scope: string | null
-  /** Of tags, when its flight began; `undefined` where that is not known, or where there is none. */
-  readonly clock: number | undefined
-}
-
 /** The resolver of a cached field: in queries it asks the cache first; in all else it is the one that was there. */
 export function cachedResolver(
   resolve: Resolver,
@@ -49,10 +35,9 @@ export function cachedResolver(
   internals: Internals,
   refused: Refused,
 ): Resolver {
-  const { coordinate, what, serialize, revive } = plan
+  const { coordinate, what, revive } = plan
   const { events } = internals
-  let told = false
-
+  const keeping = createKeeping(plan, strict, events, refused)
   /** Whose the value is: as of a part. */
   function scopeFor(context: unknown): string | null | undefined {
     if (!plan.private) return null
@@ -69,55 +54,6 @@ export function cachedResolver(
       events.emit({ type: 'bypass', what, reason: messageOf(error) })
       return undefined
     }
-  }
-
-  /** The value as it can be kept; `UNSHARED` where each must resolve it. @throws TypeError with `strict`, for what can't be kept */
-  function plainOf(value: unknown, id: string): unknown {
-    let plain = value
-    try {
-      if (serialize !== undefined) plain = notAsync('serialize', serialize(value))
-    } catch (error) {
-      events.emit({ type: 'policyError', key: id, option: 'serialize', error })
-      return UNSHARED
-    }
-    const fit = fitOf(plain)
-    if (fit.type !== 'unfit') return plain
-    const { reason, path } = fit
-    if (strict) {
-      const place = path === '' ? 'it is' : `its ${path} is`
-      throw new TypeError(`@cached of ${coordinate}: its value can't be kept: ${place} ${reason}. ${MEND}`)
-    }
-    refused.set(id, true)
-    if (!told) events.emit({ type: 'uncacheable', key: id, shape: what, reason, path })
-    told = true
-    return UNSHARED
-  }
-
-  /** Whether it turned out to be for less than all who have the same id. */
-  function isPersonal({ hints, parts }: FieldHints, { id, scope }: Flown): boolean {
-    const isOfOthers = parts.some((part) => !isFor(part, scope))
-    // Others would wait in vain, and its private parts, asked for in the course of a flight, would never be stored.
-    if (isOfOthers) refused.set(id, true)
-    return isOfOthers || (!plan.private && hints.some(({ scope }) => scope === 'PRIVATE'))
-  }
-
-  function keptOf(value: unknown, flown: Flown, { hints, parts }: FieldHints): unknown {
-    const { id, clock } = flown
-    const plain = plainOf(value, id)
-    if (plain === UNSHARED || isPersonal({ hints, parts }, flown)) return UNSHARED
-    const said = hints.map(({ maxAge }) => (maxAge === undefined ? Number.POSITIVE_INFINITY : maxAge * 1000))
-    // It will be an error of the executor, and errors are not stored.
-    const most = isRefusedBy(plan.type, value) ? 0 : plan.ttl
-    const ttl = [...said, ...parts.map((part) => part.ttl)].reduce((a, b) => Math.min(a, b), most)
-    const tags = parts.flatMap((part) => part.tags)
-    const since = parts.reduce((least, part) => Math.min(least, part.clock), clock ?? 0)
-    return {
-      value: plain,
-      ...(ttl < plan.ttl ? { ttl } : {}),
-      ...(tags.length === 0 ? {} : { tags }),
-      ...(clock === undefined ? {} : { clock }),
-      ...(since < (clock ?? 0) ? { since } : {}),
-    } satisfies Kept
   }
 
   async function alone(run: () => unknown): Promise<Resolved> {
@@ -189,13 +125,13 @@ export function cachedResolver(
           given = await run()
           if (given instanceof Error) throw given // as executors take it
         } catch (error) {
-          if (!isPersonal(said, flown)) throw error
+          if (!keeping.isPersonal(said, flown)) throw error
           failed = { error } // it may tell of what is private
           return UNSHARED
         }
         const value = await settled(given)
         own = { value: value === FAILED ? given : value }
-        return value === FAILED ? UNSHARED : keptOf(value, flown, said)
+        return value === FAILED ? UNSHARED : keeping.keptOf(value, flown, said)
       })
     let kept: unknown
     try {
