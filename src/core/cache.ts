@@ -254,6 +254,7 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     },
     policy: policyOf,
     ask: calls.ask,
+    glance: calls.glance,
     invalidate: ({ keys = [], tags = [] }) =>
       retries.invalidate({ ids: keys.map((key) => keyId(key, version)), tags: tagIds(tags) }),
     idOf(what, key, secret) {

@@ -3,13 +3,18 @@ import { isAbort, isTimeout, WaitTimeoutError } from './errors.ts'
 import { type AloneReason, getOrSetChannel, type TraceMessage } from './events.ts'
 import { createFlights, type Flight, type Result } from './flight.ts'
 import type { Instance } from './instance.ts'
-import { createLooks, type Look } from './lookup.ts'
+import { createLooks, type Look, storedIn } from './lookup.ts'
 import { type Lead, type Loader, loading, type Order, runAlone, travel } from './trip.ts'
 
 /** The callers of one cache, and the flights they share. */
 export interface Calls {
   /** The value for this caller: from the flight of the key, or a new one, or, where neither may be had, its own loader. */
-  ask(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): Promise<unknown>
+  ask(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined, seen?: Look): Promise<unknown>
+  /**
+   * What is stored, for a caller who needs no order for a hit: where it is none the caller asks at once, with what was seen.
+   * `undefined` where `ask` begins otherwise.
+   */
+  glance(id: string): Promise<Look | undefined>
   /** As `ask`, and hands out the lease where `ask` runs the loader. */
   claim(order: Order, signal: AbortSignal | undefined): Promise<Claim>
   /** Whether the kill switch is on; what it throws is told, and means that it is not. */
@@ -63,16 +68,17 @@ export function createCalls(instance: Instance): Calls {
   }
 
   /** What is stored; or a place in the flight that will bring a value: one that is there, or a new one. */
-  async function approach(order: Order, lead: Lead, signal: AbortSignal | undefined): Promise<Hit | Seat> {
+  async function approach(order: Order, lead: Lead, signal: AbortSignal | undefined, seen?: Look): Promise<Hit | Seat> {
     const { id } = order
     const table = order.forced ? forced : flights
     const blind = order.forced || instance.closed || table.get(id) !== undefined
-    const look = blind ? undefined : await looks.at(id)
+    const look = blind ? undefined : (seen ?? (await looks.at(id)))
     signal?.throwIfAborted()
-    if (look !== undefined && look.found !== 'fault' && look.found.type === 'value') {
+    const stored = storedIn(look)
+    if (stored !== undefined) {
       events.emit({ type: 'hit', key: id })
-      order.onHit?.(look.found.entry)
-      return { type: 'hit', value: look.found.value }
+      order.onHit?.(stored.entry)
+      return { type: 'hit', value: stored.value }
     }
     // A loader that runs without a flight in the store is as good as one with: not a second one beside it.
     const open = table.get(id) ?? solos.get(id)
@@ -101,11 +107,16 @@ export function createCalls(instance: Instance): Calls {
     return flight.wait({ signal, limit, onLimit, opener })
   }
 
-  async function answer(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): Promise<unknown> {
+  async function answer(
+    order: Order,
+    load: Loader<unknown>,
+    signal: AbortSignal | undefined,
+    seen: Look | undefined,
+  ): Promise<unknown> {
     const lead = loading(instance, order, load)
     let aborts = 0
-    for (;;) {
-      const seat = await approach(order, lead, signal)
+    for (let look = seen; ; look = undefined) {
+      const seat = await approach(order, lead, signal, look)
       if (seat.type === 'hit') return seat.value
       let result: Result
       try {
@@ -166,16 +177,25 @@ export function createCalls(instance: Instance): Calls {
   }
 
   return {
-    async ask(order, load, signal) {
+    async ask(order, load, signal, seen) {
       signal?.throwIfAborted()
       if (!enabled(order.id)) {
         events.emit({ type: 'alone', key: order.id, reason: 'disabled' })
         return own(order, load, signal)
       }
-      if (!getOrSetChannel.hasSubscribers) return answer(order, load, signal)
+      if (!getOrSetChannel.hasSubscribers) return answer(order, load, signal, seen)
       const { namespace } = settings
       const trace: TraceMessage = { namespace, instanceId: instance.instanceId, key: order.id }
-      return getOrSetChannel.tracePromise(() => answer(order, load, signal), trace)
+      return getOrSetChannel.tracePromise(() => answer(order, load, signal, seen), trace)
+    },
+
+    async glance(id) {
+      if (instance.closed || getOrSetChannel.hasSubscribers || flights.get(id) !== undefined || !enabled(id)) {
+        return undefined
+      }
+      const look = await looks.at(id)
+      if (storedIn(look) !== undefined) events.emit({ type: 'hit', key: id })
+      return look
     },
 
     async claim(order, signal) {

@@ -6,7 +6,7 @@ import type { InvalidateOptions } from './invalidation.ts'
 import type { CallOptions, Policy } from './options.ts'
 
 /** What adapters use of a cache beyond its public face: what can be done once, at construction, is not done per request. */
-export interface Internals extends Pick<Calls, 'ask'> {
+export interface Internals extends Pick<Calls, 'ask' | 'glance'> {
   readonly events: Events
   /** ms since the epoch, by the store's clock. */
   now(): number

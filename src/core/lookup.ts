@@ -13,6 +13,12 @@ export type Found =
 /** What a look found, or why it could not be done; and how long it took, in ms. */
 export type Look = { readonly found: Found | 'fault'; readonly duration: number }
 
+/** The value that a look found. */
+export function storedIn(look: Look | undefined): (Found & { type: 'value' }) | undefined {
+  if (look === undefined || look.found === 'fault' || look.found.type !== 'value') return undefined
+  return look.found
+}
+
 /** Shares one read among all who look at an id in the same moment. */
 export interface Looks {
   /** Never rejects. */

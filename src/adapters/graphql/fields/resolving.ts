@@ -2,6 +2,7 @@ import type { GraphQLFieldResolver } from 'graphql'
 import { notAsync } from '../../../core/checks.ts'
 import { messageOf } from '../../../core/errors.ts'
 import type { Internals } from '../../../core/internals.ts'
+import { type Look, storedIn } from '../../../core/lookup.ts'
 import { scopeOf } from '../../../core/scope.ts'
 import { heldSince, type Part } from '../responses/parts.ts'
 import { isInField, tellPart, withFieldHints } from '../responses/resolverHints.ts'
@@ -88,6 +89,19 @@ export function cachedResolver(
   }
 
   async function ask(id: string, scope: string | null, call: FieldCall, run: () => unknown): Promise<Resolved> {
+    const look = await internals.glance(id)
+    const found = storedIn(look)
+    if (found !== undefined) return isKept(found.value) ? others(found.value, id, leftOf(found.entry), run) : alone(run)
+    return askFor(id, scope, call, run, look)
+  }
+
+  async function askFor(
+    id: string,
+    scope: string | null,
+    call: FieldCall,
+    run: () => unknown,
+    look: Look | undefined,
+  ): Promise<Resolved> {
     let ran = false
     let led: number | undefined
     let parts: readonly Part[] = []
@@ -135,7 +149,7 @@ export function cachedResolver(
       })
     let kept: unknown
     try {
-      kept = await internals.ask(order, load, undefined)
+      kept = await internals.ask(order, load, undefined, look)
     } catch (error) {
       if (ran) throw error
       if (mayHear(error, plan.shareError)) throw othersError(error)

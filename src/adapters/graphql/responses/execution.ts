@@ -1,6 +1,7 @@
 import { type ExecutionResult, getOperationAST } from 'graphql'
 import { messageOf } from '../../../core/errors.ts'
 import { type Internals, internalsOf } from '../../../core/internals.ts'
+import { storedIn } from '../../../core/lookup.ts'
 import type { Policy } from '../../../core/options.ts'
 import type { CacheOutcome } from '../../http/cacheStatus.ts'
 import type { RequestDirectives } from '../../http/requestDirectives.ts'
@@ -93,6 +94,9 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
   ): Promise<Answer> {
     const { id, key, scope } = admitted
     const why = forced ? 'request' : 'miss'
+    const look = forced ? undefined : await internals.glance(id)
+    const found = storedIn(look)
+    if (found !== undefined) return shared(found.value as StoredResponse, scope, 'hit')
     let hit = false
     const { args, execute } = question
     const run = createRun({
@@ -121,10 +125,10 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
       onHit,
       onStore: run.store,
     }
-    const asked = internals.ask(order, run.load, run.leaving?.signal)
-    let shared: unknown
+    const asked = internals.ask(order, run.load, run.leaving?.signal, look)
+    let given: unknown
     try {
-      shared = await (run.leaving === undefined ? asked : Promise.race([asked, run.begun]))
+      given = await (run.leaving === undefined ? asked : Promise.race([asked, run.begun]))
     } catch (error) {
       if (run.ran) throw error
       if (mayHear(error, policy.shareError)) throw othersError(error)
@@ -133,8 +137,13 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
     asked.catch(() => undefined) // after the beginning its reader is told by the parts
     // Who ran it gets its own, with what is for its own request only.
     if (run.made !== undefined) return run.made
-    if (shared === UNSHARED) return uncached(question, why)
-    const response = shared as StoredResponse
+    if (given === UNSHARED) return uncached(question, why)
+    return shared(given as StoredResponse, scope, hit ? 'hit' : why)
+  }
+
+  /** What is stored, or another request has made. */
+  function shared(response: StoredResponse, scope: string | null, why: 'hit' | Why): Answer {
+    const hit = why === 'hit'
     const left = response.createdAt + response.ttl - internals.now()
     const stored = response.ttl > 0
     // Its resolvers, which say so, were not run in the course of what this is part of.
@@ -143,9 +152,10 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
       servedResult(response),
       hit ? { hit } : stored ? { hit, didCache: stored, ttl: response.ttl } : { hit, didCache: stored },
     )
-    const outcome: CacheOutcome = hit
-      ? { type: 'hit', ttl: left }
-      : { type: 'forwarded', why, collapsed: true, ...(stored ? { ttl: left } : {}) }
+    const outcome: CacheOutcome =
+      why === 'hit'
+        ? { type: 'hit', ttl: left }
+        : { type: 'forwarded', why, collapsed: true, ...(stored ? { ttl: left } : {}) }
     return { result, outcome, scope, response: response.failed ? undefined : response }
   }
 
