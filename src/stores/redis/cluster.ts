@@ -1,4 +1,4 @@
-import { type Cluster, type ClusterOptions, Command, type Redis } from 'ioredis'
+import { type Cluster, type ClusterOptions, Command, type Redis, type RedisOptions } from 'ioredis'
 import { ownOptions, retryDelay, unreachable } from './connection.ts'
 import { inTime } from './inTime.ts'
 import type { RedisClient } from './source.ts'
@@ -88,7 +88,7 @@ export function anyNodeOf(cluster: Cluster): Redis {
   }
   const first = pick()
   if (first === undefined) throw unreachable('no node of the cluster is known')
-  const client: Redis = first.duplicate({
+  const options: RedisOptions = {
     ...ownOptions(first.options),
     retryStrategy(attempt: number) {
       // The connector reads its address from these options at each attempt.
@@ -96,7 +96,8 @@ export function anyNodeOf(cluster: Cluster): Redis {
       Object.assign(client.options, { host, port })
       return retryDelay(attempt)
     },
-  })
+  }
+  const client: Redis = first.duplicate(options)
   return client
 }
 

@@ -137,7 +137,8 @@ describe.each(STORES)('results in parts over HTTP, by two servers of Yoga and $n
     gate.open()
     gate.shut() // for what is deferred
     const decoder = new TextDecoder()
-    const parts = (await posted).body?.values() as AsyncIterableIterator<Uint8Array>
+    const whole = chunksOf<Uint8Array>((await posted).body)
+    const parts = whole[Symbol.asyncIterator]() as AsyncIterableIterator<Uint8Array>
     let text = ''
     while (!text.includes('relabel 1')) text += decoder.decode((await parts.next()).value, { stream: true })
     expect(text).not.toContain('"hasNext":false')
@@ -206,10 +207,15 @@ function useLive(): object {
   }
 }
 
+/** Not all versions of the declarations know that streams can be iterated. */
+function chunksOf<T>(stream: unknown): AsyncIterable<T> {
+  return stream as AsyncIterable<T>
+}
+
 /** The payloads of server-sent events, as they come. */
 async function* eventsOf({ body }: Response): AsyncGenerator<object> {
   let text = ''
-  for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+  for await (const chunk of chunksOf<string>(body?.pipeThrough(new TextDecoderStream()))) {
     const lines = (text + chunk).split('\n')
     text = lines.pop() ?? ''
     for (const line of lines) if (line.startsWith('data: {')) yield JSON.parse(line.slice('data: '.length))
