@@ -26,11 +26,49 @@ export interface Breaker {
 /** So many commands are sent before the first of them has its reply; the budget of the next ones begins when they are sent. */
 const MAX_SENT_OUT = 1000
 
+/** A command that was sent, until its reply or the end of its budget. */
+interface Sent {
+  /** ms. */
+  readonly timeout: number
+  answered: boolean
+  /** Called at the end of the budget, where there is no reply yet. */
+  expire(): void
+  /** Called with the reply. */
+  settled?: () => void
+}
+
 /**
- * All that is sent until whatever runs now has nothing more to do, such as for the items of a list: what begins for each then. The
- * store may send it together, and not before: so the budgets begin then, and what fails fails as one.
+ * All that is sent until whatever runs now has nothing more to do, such as for the items of a list. The store may send it
+ * together, and not before: so the budgets begin then, and what fails fails as one.
  */
-type Moment = (() => void)[]
+type Moment = Sent[]
+
+/** Begins the budgets of what was sent in a moment: one timer for all that end together. */
+function beginBudgets(moment: Moment): void {
+  const groups = new Map<number, Sent[]>()
+  for (const command of moment) {
+    if (command.answered) continue
+    const timeout = Math.ceil(command.timeout)
+    const group = groups.get(timeout)
+    if (group === undefined) groups.set(timeout, [command])
+    else group.push(command)
+  }
+  for (const [timeout, group] of groups) {
+    let left = group.length
+    // Timers run before sockets are read: after the event loop was blocked for longer than the budget the reply may be here
+    // already. A blocked loop is not a slow store, so the sockets have their turn first. All end in one turn: what their
+    // callers load then can be loaded together.
+    const expire = () => {
+      for (const command of group) if (!command.answered) command.expire()
+    }
+    const timer = setTimeout(() => setImmediate(expire), timeout)
+    const settled = () => {
+      left--
+      if (left === 0) clearTimeout(timer)
+    }
+    for (const command of group) command.settled = settled
+  }
+}
 
 /** A store that throws at once, against its contract, fails as one that rejects. */
 async function sent<T>(command: () => Promise<T>): Promise<T> {
@@ -51,32 +89,17 @@ export function createBreaker(
   /** Commands without a reply yet. */
   let sentOut = 0
   const held: (() => void)[] = []
-  const overdue: (() => void)[] = []
 
   function momentOf(): Moment {
     if (moment === undefined) {
-      const begins: Moment = []
-      moment = begins
+      const begun: Moment = []
+      moment = begun
       process.nextTick(() => {
-        moment = undefined
-        for (const begin of begins) begin()
+        if (moment === begun) moment = undefined
+        beginBudgets(begun)
       })
     }
     return moment
-  }
-
-  /**
-   * Timers run before sockets are read: after the event loop was blocked for longer than the budget the reply may be here
-   * already. A blocked loop is not a slow store, so the sockets have their turn first. All whose time is over end in one turn:
-   * what their callers load then can be loaded together.
-   */
-  function expireSoon(expire: () => void): void {
-    if (overdue.length === 0) {
-      setImmediate(() => {
-        for (const each of overdue.splice(0)) each()
-      })
-    }
-    overdue.push(expire)
   }
 
   function done(): void {
@@ -123,26 +146,24 @@ export function createBreaker(
     const sentIn = momentOf()
     sentOut++
     return new Promise((resolve, reject) => {
-      let answered = false
       let over = false
-      let timer: NodeJS.Timeout | undefined
+      const own: Sent = {
+        timeout: guarded.timeout,
+        answered: false,
+        expire() {
+          over = true
+          const error = new StoreError('TIMEOUT', `no reply to ${guarded.op} within ${guarded.timeout} ms`)
+          failed(guarded, error, sentIn)
+          reject(error)
+          done()
+        },
+      }
+      sentIn.push(own)
       const settle = () => {
-        answered = true
-        clearTimeout(timer)
+        own.answered = true
+        own.settled?.()
         done()
       }
-      const expire = () => {
-        if (answered) return
-        over = true
-        const error = new StoreError('TIMEOUT', `no reply to ${guarded.op} within ${guarded.timeout} ms`)
-        failed(guarded, error, sentIn)
-        reject(error)
-        done()
-      }
-      sentIn.push(() => {
-        if (answered) return
-        timer = setTimeout(expireSoon, guarded.timeout, expire)
-      })
       sent(command).then(
         (reply) => {
           if (over) {

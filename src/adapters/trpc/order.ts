@@ -44,7 +44,7 @@ export function assertCacheOrder(router: AnyRouter, options: CacheOrderOptions =
   const ignored = new Set(harmless.flatMap(middlewaresOf))
   const { procedures, lazy: unseen } = partsOf(router)
   for (const name of lazy) {
-    // A lazy router that was loaded is one as any other.
+    // A lazy router that was loaded is in the record like an eager one.
     if (Object.hasOwn(unseen, name) || Object.keys(procedures).some((path) => path.startsWith(`${name}.`))) continue
     const names = Object.keys(unseen).join(', ')
     throw new TypeError(`lazy names ${show(name)}, which is no lazy router; there is ${names === '' ? 'none' : names}`)
