@@ -118,7 +118,8 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
     instance.usesTags()
     const { commandTimeout: timeout } = instance.settings
     const life = indexLife(ending.type === 'value' ? ending.ttl : 0, policy.leaseTtl)
-    // A invalidates a tag, B claims, reads what C had computed before and A did not remove yet, and is stored when A is done.
+    // (1) A marks a tag, (2) B claims, (3) B reads what C had stored before and A has not removed yet, (4) A removes it, (5) B ends:
+    // with the clock of its own claim alone B would store what is made of the old value.
     const groups = byClock(tags, clock, since)
     const list = async ([at, tags]: readonly [number, readonly string[]]) => (await session.index(id, tags, life)) <= at
     let holds: readonly boolean[]

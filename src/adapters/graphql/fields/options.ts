@@ -44,8 +44,7 @@ export interface ResolvedField<P = unknown, A = Readonly<Record<string, unknown>
 }
 
 /** What code-first schemas say in the `extensions` of a field: `{ cached: { maxAge: 60, scope: 'PUBLIC' } }`. */
-// biome-ignore lint/suspicious/noExplicitAny: whoever says it knows the types of the field
-export interface CachedField<P = any, A = any, C = any, R = any> {
+export interface CachedField<P = unknown, A = Readonly<Record<string, unknown>>, C = unknown, R = unknown> {
   /** s that the value is fresh, greater than 0, or `Infinity`. Default: `ttl` of the options. */
   readonly maxAge?: number | undefined
   /** `'PUBLIC'`: the same for everybody, also in whether they may see it; `'PRIVATE'`: of a session. Default: `defaultScope`. */

@@ -96,10 +96,12 @@ new GraphQLObjectType<Product, Context>({
   name: 'Product',
   fields: { price: { type: GraphQLString, extensions: { cached: price } } },
 })
-// Without types of the field functions take what they are given.
+// Without types of the field functions know nothing of what they are given.
 const loose: CachedField = {
-  parentKey: ({ sku }) => sku,
-  tags: ({ args, result }) => [`Product:${args.id}`, `Product:${result.id}`],
+  tags: ({ parent, args, context, result }) => {
+    expectTypeOf([parent, context, result]).toEqualTypeOf<unknown[]>()
+    return [`Product:${args.id}`]
+  },
   vary: ['user.id'],
 }
 const undefinedIsNotSaid: CachedField = { maxAge: undefined, scope: undefined, tags: undefined, entities: undefined }
