@@ -6,7 +6,10 @@ import type { CacheEventType, CacheListener } from './events.ts'
 import { type Instance, openInstance } from './instance.ts'
 import { expose } from './internals.ts'
 import { clear, type InvalidateOptions, invalidate } from './invalidation.ts'
+import { createKeeper, type KeptFresh, renewed } from './keepFresh.ts'
 import { type Key, keyDigest, keyId } from './key.ts'
+import { valueIn } from './lookup.ts'
+import { askMany, type LoadMany } from './many.ts'
 import {
   type CacheOptions,
   type CallOptions,
@@ -20,6 +23,7 @@ import { createRetries } from './retries.ts'
 import type { Store } from './store.ts'
 import { tagIds } from './tag.ts'
 import type { LoadContext, Loader, Order } from './trip.ts'
+import { type Warmed, type WarmOptions, warmAll, warmOptions } from './warm.ts'
 import { type BeforeContext, checkWrap, type WrapOptions, type Wrapped, wrapLoader } from './wrap.ts'
 import { type Writer, write } from './writes.ts'
 
@@ -34,6 +38,8 @@ export interface CacheStats {
   readonly breaker: 'open' | 'half-open' | 'closed'
   /** Whether messages from other instances arrive. */
   readonly inbox: boolean
+  /** The memory tier: how many entries it has, and their bytes. */
+  readonly memory: { readonly entries: number; readonly bytes: number }
 }
 
 export interface Cache {
@@ -56,14 +62,44 @@ export interface Cache {
     load: (p0: P0, p1: P1, p2: P2, p3: P3, p4: P4) => V | Promise<V>,
     options: WrapOptions<BeforeContext<[P0, P1, P2, P3, P4]>, V>,
   ): Wrapped<BeforeContext<[P0, P1, P2, P3, P4]>, V>
-  /** The stored value; `undefined` for none, and where the store does not answer. Waits for nobody's computation. */
+  /** The stored value, if it is fresh; `undefined` for none, and where the store does not answer. Waits for nobody's computation. */
   get<V = unknown>(key: Key): Promise<V | undefined>
-  /** Whether a value is stored: the way to tell a stored `undefined` from none. */
+  /** Whether a fresh value is stored: the way to tell a stored `undefined` from none. */
   has(key: Key): Promise<boolean>
-  /** The stored value with its times. */
+  /** The stored value with its times, stale ones too. */
   entry<V = unknown>(key: Key): Promise<CacheEntry<V> | undefined>
   /** As `get` for each, in order, in one round trip. */
   getMany<V = unknown>(keys: readonly Key[]): Promise<(V | undefined)[]>
+  /**
+   * As `getOrSet` for each, in order: what is stored is read in one round trip, and `load` is called once, with the keys that this
+   * caller computes for all; those that somebody else computes, in any instance, are waited for. What leads later, in the place of
+   * an instance that died, is another call. It returns the values in the order of its keys; an `Error` in the place of one is that
+   * key's alone.
+   *
+   * @throws as `getOrSet`, for the first key that failed; the others are stored all the same
+   */
+  getOrSetMany<K extends Key, V>(
+    keys: readonly K[],
+    load: LoadMany<K, V>,
+    options?: CallOptions<V> & RequestOptions,
+  ): Promise<V[]>
+  /**
+   * Computes what is not stored yet, each key once over all instances, so many at a time: for the start of a service, in all its
+   * instances at once. What is stale is refreshed.
+   *
+   * @throws TypeError or RangeError for a key or option that can't be; the signal's reason. What fails is told in the result.
+   */
+  warm<K extends Key, V>(
+    keys: Iterable<K>,
+    load: (key: K, context: LoadContext) => V | Promise<V>,
+    options?: WarmOptions & CallOptions<V> & RequestOptions,
+  ): Promise<Warmed>
+  /**
+   * Keeps the value fresh without any request, until it is stopped or the cache closed: it is computed where there is none, and
+   * refreshed before it ends, by one instance at a time of all that keep it, whichever is alive. Its loader runs one at a time,
+   * also where it is slower than the ttl. What fails is told by a `keepFresh` event, and tried again.
+   */
+  keepFresh<V>(key: Key, load: Loader<V>, options?: CallOptions<V>): KeptFresh
   /**
    * Stores the value, gives it to those who wait for the key, and tells all instances. `false`: a later invalidation or set
    * won (only values with tags can lose so); what was there before is gone all the same.
@@ -114,7 +150,10 @@ export interface Cache {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-export type SetOptions<V = unknown> = Pick<CallOptions<V>, 'ttl' | 'tags' | 'codec'>
+export type SetOptions<V = unknown> = Pick<
+  CallOptions<V>,
+  'ttl' | 'tags' | 'codec' | 'staleWhileRevalidate' | 'staleIfError' | 'jitter' | 'negativeTtl' | 'isNegative'
+>
 
 const INVALIDATE: ReadonlySet<string> = new Set(['keys', 'tags'])
 
@@ -134,12 +173,24 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     if (notice.from === instance.instanceId) return
     const { ids, tags, all } = notice
     calls.detach(ids)
-    if (all || tags.length > 0) calls.seal()
+    if (all || tags.length > 0) calls.seal(all ? 'all' : tags)
+    keeper.wake()
     if (all) instance.events.emit({ type: 'clear', remote: true })
     if (ids.length > 0 || tags.length > 0) instance.events.emit({ type: 'invalidate', keys: ids, tags, remote: true })
   })
   const calls = createCalls(instance)
-  const writer: Writer = { instance, detach: calls.detach, seal: calls.seal }
+  const keeper = createKeeper(instance)
+  const writer: Writer = {
+    instance,
+    detach(ids) {
+      calls.detach(ids)
+      keeper.wake()
+    },
+    seal(tags) {
+      calls.seal(tags)
+      keeper.wake()
+    },
+  }
   const retries = createRetries(writer)
 
   function policyOf(options: (CallOptions<never> & RequestOptions) | undefined, where?: 'set'): Policy {
@@ -149,13 +200,18 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     return policy
   }
 
-  function orderOf(key: Key, options: (CallOptions<never> & RequestOptions) | undefined): Order {
-    return { id: keyId(key, version), key, policy: policyOf(options), forced: options?.forceRefresh === true }
+  function orderOf(id: string, key: Key, options: (CallOptions<never> & RequestOptions) | undefined): Order {
+    return { id, key, policy: policyOf(options), forced: options?.forceRefresh === true }
+  }
+
+  async function lookFor(key: Key) {
+    const id = keyId(key, version)
+    return instance.closed || !calls.enabled(id) ? undefined : { id, look: await calls.look(id) }
   }
 
   async function stored(key: Key) {
-    const id = keyId(key, version)
-    return instance.closed || !calls.enabled(id) ? undefined : hitOf(instance, id, await calls.look(id))
+    const seen = await lookFor(key)
+    return seen && hitOf(instance, seen.id, seen.look)
   }
 
   const cache: Cache = {
@@ -163,7 +219,11 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
 
     async getOrSet<V>(key: Key, load: Loader<V>, options?: CallOptions<V> & RequestOptions): Promise<V> {
       if (typeof load !== 'function') throw new TypeError('getOrSet takes a key and a function that computes its value')
-      const order = orderOf(key, options)
+      const id = keyId(key, version)
+      // What is fresh in memory needs no policy; of a caller who is gone, or wants it anew, `ask` knows what to do.
+      const held = options?.forceRefresh || options?.signal?.aborted ? undefined : calls.held(id)
+      if (held !== undefined) return held.value as V
+      const order = orderOf(id, key, options)
       if (order.policy.ttl === undefined) throw new TypeError(needsTtl('getOrSet'))
       return calls.ask(order, load, options?.signal) as Promise<V>
     },
@@ -188,15 +248,72 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     },
 
     async entry<V>(key: Key) {
-      const found = await stored(key)
+      const seen = await lookFor(key)
+      if (seen === undefined) return undefined
+      const found = hitOf(instance, seen.id, seen.look) ?? valueIn(seen.look)
       return found && entryOf<V>(instance, found)
     },
 
     async getMany<V>(keys: readonly Key[]) {
       if (!Array.isArray(keys)) throw new TypeError('getMany takes an array of keys')
       const ids = keys.map((key) => keyId(key, version))
-      if (!calls.enabled(ids[0] ?? '')) return ids.map(() => undefined)
+      if (instance.closed || !calls.enabled(ids[0] ?? '')) return ids.map(() => undefined)
       return (await readMany(instance, ids)) as (V | undefined)[]
+    },
+
+    async getOrSetMany<K extends Key, V>(
+      keys: readonly K[],
+      load: LoadMany<K, V>,
+      options?: CallOptions<V> & RequestOptions,
+    ) {
+      if (!Array.isArray(keys)) throw new TypeError('getOrSetMany takes an array of keys')
+      if (typeof load !== 'function') {
+        throw new TypeError('getOrSetMany takes keys and a function that computes the values of those that are missing')
+      }
+      const policy = policyOf(options)
+      if (policy.ttl === undefined) throw new TypeError(needsTtl('getOrSetMany'))
+      const forced = options?.forceRefresh === true
+      const orders = keys.map((key) => ({ id: keyId(key, version), key, policy, forced }))
+      const each = new Map(orders.map((order) => [order.id, order]))
+      const values = await askMany(calls, [...each.values()], load, options?.signal)
+      if (each.size === orders.length) return values as V[]
+      const byId = new Map([...each.keys()].map((id, i) => [id, values[i]]))
+      return orders.map(({ id }) => byId.get(id) as V)
+    },
+
+    async warm<K extends Key, V>(
+      keys: Iterable<K>,
+      load: (key: K, context: LoadContext) => V | Promise<V>,
+      options: WarmOptions & CallOptions<V> & RequestOptions = {},
+    ) {
+      if (typeof keys?.[Symbol.iterator] !== 'function' || typeof keys === 'string')
+        throw new TypeError('warm takes a list of keys')
+      if (typeof load !== 'function')
+        throw new TypeError('warm takes keys and a function that computes the value of one')
+      const { concurrency, onProgress, rest } = warmOptions(options)
+      const policy = policyOf(rest)
+      if (policy.ttl === undefined) throw new TypeError(needsTtl('warm'))
+      const all = [...keys]
+      const orders = new Map(all.map((key) => [keyId(key, version), { key, policy }]))
+      const { signal, forceRefresh: forced = false } = rest
+      return warmAll([...orders.keys()], { concurrency, onProgress, signal }, async (id) => {
+        const { key } = orders.get(id) as { key: K }
+        let ran = false
+        const run = (context: LoadContext) => {
+          ran = true
+          return load(key, context)
+        }
+        await calls.ask({ id, key, policy, forced }, run, signal)
+        return ran
+      })
+    },
+
+    keepFresh<V>(key: Key, load: Loader<V>, options?: CallOptions<V>) {
+      if (typeof load !== 'function')
+        throw new TypeError('keepFresh takes a key and a function that computes its value')
+      const order = orderOf(keyId(key, version), key, options)
+      if (order.policy.ttl === undefined) throw new TypeError(needsTtl('keepFresh'))
+      return keeper.keep({ what: order.id, renew: () => renewed(instance, calls, order, load) })
     },
 
     async set(key, value, options) {
@@ -226,7 +343,7 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     clear: () => clear(writer),
 
     async claim<V>(key: Key, options?: CallOptions<V> & RequestOptions) {
-      return calls.claim(orderOf(key, options), options?.signal) as Promise<Claim<V>>
+      return calls.claim(orderOf(keyId(key, version), key, options), options?.signal) as Promise<Claim<V>>
     },
 
     ready: () => instance.session.ready(),
@@ -237,6 +354,7 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
       unconfirmed: retries.pending,
       breaker: instance.breaker.state,
       inbox: instance.inbox.confirmed,
+      memory: instance.tier.size,
     }),
     close: () => instance.close(),
     [Symbol.asyncDispose]: () => instance.close(),
@@ -246,11 +364,7 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     events: instance.events,
     now: instance.session.now,
     async peek(id, fits) {
-      if (instance.closed || !calls.enabled(id)) return undefined
-      const { found } = await calls.look(id)
-      if (found === 'fault' || found.type !== 'value' || !fits(found.value, found.entry)) return undefined
-      instance.events.emit({ type: 'hit', key: id })
-      return found.value
+      return instance.closed || !calls.enabled(id) ? undefined : calls.peek(id, fits)
     },
     policy: policyOf,
     ask: calls.ask,

@@ -1,8 +1,10 @@
+import type { Bytes } from './codec.ts'
 import type { Flight, Result } from './flight.ts'
 import type { Instance } from './instance.ts'
 import type { Lease } from './leader.ts'
+import type { FoundValue } from './lookup.ts'
 import { type CallOptions, type Policy, resolveCall } from './options.ts'
-import { offerOf } from './publication.ts'
+import { errorOfferOf, offerOf } from './publication.ts'
 import type { Lead, Order } from './trip.ts'
 
 /** What `cache.claim` came to. */
@@ -18,6 +20,8 @@ export interface LeaderClaim<V = unknown> {
   readonly role: 'leader'
   /** Aborted when nobody waits for the value any more, here or in another instance. */
   readonly signal: AbortSignal
+  /** A value that is there, and not fresh any more; `undefined` for none. */
+  readonly stale: unknown
   /**
    * Stores the value and gives it to all who wait. `false`: not published, because the flight was lost meanwhile
    * (the key or a tag of the value invalidated, lease run out), the store did not answer, or the flight was ended before.
@@ -35,9 +39,9 @@ export type PublishOptions<V = unknown> = Pick<CallOptions<V>, 'ttl' | 'tags' | 
 
 /** How `claim` leads: it hands the lease to the claimer, if that still waits, whose doing settles the flight. */
 export function claiming(instance: Instance, order: Order, hand: (claim: LeaderClaim) => boolean): Lead {
-  return (flight, lease) =>
+  return (flight, lease, stale) =>
     new Promise((resolve, reject) => {
-      if (hand(leaderClaim(instance, order, flight, lease, resolve, reject))) return
+      if (hand(leaderClaim(instance, order, flight, lease, stale, resolve, reject))) return
       // The claimer has left, others wait: one of those must lead.
       flight.detach()
       void lease.release('abandoned')
@@ -50,10 +54,12 @@ function leaderClaim(
   order: Order,
   flight: Flight,
   lease: Lease,
+  stale: FoundValue | undefined,
   resolve: (result: Result) => void,
   reject: (error: unknown) => void,
 ): LeaderClaim {
   const { id, key } = order
+  const startedAt = performance.now()
   async function release(): Promise<void> {
     const released = lease.release('released')
     resolve({ type: 'again' })
@@ -64,6 +70,7 @@ function leaderClaim(
   return {
     role: 'leader',
     signal: flight.signal,
+    stale: stale?.value,
     async publish(value, options) {
       let policy: Policy
       try {
@@ -74,7 +81,8 @@ function leaderClaim(
         await release() // nobody may be left to end the flight
         throw error
       }
-      const made = offerOf(instance, { id, key, token: lease.token, value, policy })
+      const cost = performance.now() - startedAt
+      const made = offerOf(instance, { id, key, token: lease.token, value, policy, cost })
       const ending = await lease.index(await made)
       const ended = lease.publish(ending)
       resolve(
@@ -84,7 +92,9 @@ function leaderClaim(
       return told?.type === 'ok' && ending.type !== 'alone' && ending.type !== 'again'
     },
     async fail(error) {
-      const failed = lease.fail(error)
+      const { policy } = order
+      const offer = (bytes: Bytes) => errorOfferOf(instance, { id, key, token: lease.token, policy }, error, bytes)
+      const failed = lease.fail(error, stale === undefined ? offer : undefined)
       reject(error)
       await failed
     },

@@ -8,13 +8,17 @@ import type { Bytes } from './codec.ts'
  * | --- | --- | --- |
  * | 0 | 4 | `atc1`: the format and its version |
  * | 4 | 16 | stamp |
- * | 20 | 1 | length n of the codec id, 1–32 |
- * | 21 | n | codec id, ASCII |
- * | 21 + n | 8 | createdAt, float64, big-endian |
- * | 29 + n | 8 | ttl, float64, big-endian |
- * | 37 + n | 4 | length m of the extension, uint32, big-endian |
- * | 41 + n | m | extension: a JSON object in UTF-8, 0 bytes when there is nothing to say |
- * | 41 + n + m | | payload, to the end |
+ * | 20 | 8 | createdAt, float64, big-endian, as all numbers from here on |
+ * | 28 | 8 | ttl, float64 |
+ * | 36 | 8 | staleWhileRevalidate, float64 |
+ * | 44 | 8 | staleIfError, float64 |
+ * | 52 | 4 | cost, float32 |
+ * | 56 | 4 | beta, float32 |
+ * | 60 | 4 | length m of the extension, uint32 |
+ * | 64 | 1 | length n of the codec id, 1–32 |
+ * | 65 | n | codec id, ASCII |
+ * | 65 + n | m | extension: a JSON object in UTF-8, 0 bytes when there is nothing to say |
+ * | 65 + n + m | | payload, to the end |
  */
 
 /**
@@ -26,20 +30,35 @@ export const MARK_BYTES = 20
 /** Length of a token, and so of a stamp: 96 random bits in base64url. */
 export const TOKEN_LENGTH = 16
 
-export interface EntryHeader {
+/** When an entry was made, and until when it is of use; durations in ms. */
+export interface Times {
+  /** Server time, in milliseconds since the epoch. */
+  readonly createdAt: number
+  /** How long the entry is fresh from `createdAt`; may be `Infinity`. */
+  readonly ttl: number
+  /** How long after that it is answered while it is refreshed (RFC 5861 §3); 0 for not, may be `Infinity`. */
+  readonly staleWhileRevalidate: number
+  /** How long after its ttl it is answered where its loader fails (RFC 5861 §4); 0 for not, may be `Infinity`. */
+  readonly staleIfError: number
+  /** How long its loader ran; 0 where nobody measured it. */
+  readonly cost: number
+  /** How early it is refreshed, by XFetch's β (Vattani, Chierichetti, Lowenstein, VLDB 2015); 0 for not before its end. */
+  readonly beta: number
+}
+
+/** Of an entry that is of use while it is fresh, and not refreshed before its end. */
+export const NO_WINDOWS = Object.freeze({ staleWhileRevalidate: 0, staleIfError: 0, cost: 0, beta: 0 })
+
+export interface EntryHeader extends Times {
   /** The token of the flight that published the entry: 16 characters of `[A-Za-z0-9_-]`. */
   stamp: string
   /** The id of the codec that made the payload: 1–32 characters of `[a-z0-9._-]`. */
   codec: string
-  /** Server time, in milliseconds since the epoch. */
-  createdAt: number
-  /** How long the entry is fresh, in milliseconds from `createdAt`; may be `Infinity`. */
-  ttl: number
   tags: readonly string[]
 }
 
 /** An entry as it is read. Its tags are read when they are asked for (`entryTags`): a hit does not need them. */
-export interface Entry extends Omit<EntryHeader, 'tags'> {
+export interface Entry extends Times, Pick<EntryHeader, 'stamp' | 'codec'> {
   extension: Bytes
   payload: Bytes
 }
@@ -49,11 +68,13 @@ export interface Entry extends Omit<EntryHeader, 'tags'> {
  * @throws RangeError for a header that `decodeEntry` would not take back.
  */
 export function encodeEntry(header: EntryHeader, payload: Bytes): Bytes {
-  const { stamp, codec, createdAt, ttl, tags } = header
+  const { stamp, codec, createdAt, tags } = header
   if (!STAMP.test(stamp)) throw new RangeError(`stamp must be ${TOKEN_LENGTH} characters of A-Za-z0-9_-, got ${stamp}`)
   if (!CODEC.test(codec)) throw new RangeError(`codec id must be 1 to 32 characters of a-z0-9._-, got ${codec}`)
   if (!isInstant(createdAt)) throw new RangeError(`createdAt must be an instant (ms since the epoch), got ${createdAt}`)
-  if (!(ttl >= 0)) throw new RangeError(`ttl must be at least 0 (ms), got ${ttl}`)
+  for (const name of DURATIONS) {
+    if (!(header[name] >= 0)) throw new RangeError(`${name} must be at least 0, got ${header[name]}`)
+  }
 
   const extension = tags.length === 0 ? '' : JSON.stringify({ tags })
   const extensionBytes = Buffer.byteLength(extension)
@@ -62,11 +83,15 @@ export function encodeEntry(header: EntryHeader, payload: Bytes): Bytes {
   bytes.writeUInt32BE(MAGIC, 0)
   bytes.write(stamp, 4, 'latin1')
   let at = MARK_BYTES
+  at = bytes.writeDoubleBE(createdAt, at)
+  at = bytes.writeDoubleBE(header.ttl, at)
+  at = bytes.writeDoubleBE(header.staleWhileRevalidate, at)
+  at = bytes.writeDoubleBE(header.staleIfError, at)
+  at = bytes.writeFloatBE(header.cost, at)
+  at = bytes.writeFloatBE(header.beta, at)
+  at = bytes.writeUInt32BE(extensionBytes, at)
   at = bytes.writeUInt8(codec.length, at)
   at += bytes.write(codec, at, 'latin1')
-  at = bytes.writeDoubleBE(createdAt, at)
-  at = bytes.writeDoubleBE(ttl, at)
-  at = bytes.writeUInt32BE(extensionBytes, at)
   at += bytes.write(extension, at)
   bytes.set(payload, at)
   return bytes
@@ -79,20 +104,25 @@ export function encodeEntry(header: EntryHeader, payload: Bytes): Bytes {
 export function decodeEntry(bytes: Bytes): Entry | undefined {
   const buffer = asBuffer(bytes)
   if (buffer.length < FIXED_BYTES || buffer.readUInt32BE(0) !== MAGIC) return undefined
-  const codecEnd = MARK_BYTES + 1 + (buffer[MARK_BYTES] as number)
-  const extensionStart = codecEnd + 20
-  if (extensionStart > buffer.length) return undefined
-
-  const stamp = buffer.toString('latin1', 4, MARK_BYTES)
-  const codec = buffer.toString('latin1', MARK_BYTES + 1, codecEnd)
-  const createdAt = buffer.readDoubleBE(codecEnd)
-  const ttl = buffer.readDoubleBE(codecEnd + 8)
-  if (!STAMP.test(stamp) || !CODEC.test(codec) || !isInstant(createdAt) || !(ttl >= 0)) return undefined
-
-  const extensionEnd = extensionStart + buffer.readUInt32BE(codecEnd + 16)
+  const extensionStart = FIXED_BYTES + (buffer[FIXED_BYTES - 1] as number)
+  const extensionEnd = extensionStart + buffer.readUInt32BE(FIXED_BYTES - 5)
   if (extensionEnd > buffer.length) return undefined
-  const extension = buffer.subarray(extensionStart, extensionEnd)
-  return { stamp, codec, createdAt, ttl, extension, payload: buffer.subarray(extensionEnd) }
+
+  const entry: Entry = {
+    stamp: buffer.toString('latin1', 4, MARK_BYTES),
+    codec: buffer.toString('latin1', FIXED_BYTES, extensionStart),
+    createdAt: buffer.readDoubleBE(MARK_BYTES),
+    ttl: buffer.readDoubleBE(MARK_BYTES + 8),
+    staleWhileRevalidate: buffer.readDoubleBE(MARK_BYTES + 16),
+    staleIfError: buffer.readDoubleBE(MARK_BYTES + 24),
+    cost: buffer.readFloatBE(MARK_BYTES + 32),
+    beta: buffer.readFloatBE(MARK_BYTES + 36),
+    extension: buffer.subarray(extensionStart, extensionEnd),
+    payload: buffer.subarray(extensionEnd),
+  }
+  if (!STAMP.test(entry.stamp) || !CODEC.test(entry.codec) || !isInstant(entry.createdAt)) return undefined
+  const { ttl, staleWhileRevalidate, staleIfError, cost, beta } = entry
+  return ttl >= 0 && staleWhileRevalidate >= 0 && staleIfError >= 0 && cost >= 0 && beta >= 0 ? entry : undefined
 }
 
 /** The tags that the entry was published with; none where it does not say them as it should, whoever wrote it. */
@@ -118,6 +148,11 @@ export function markOf(bytes: Bytes): Bytes {
   return bytes.subarray(0, MARK_BYTES)
 }
 
+/** The mark of an entry of ours. */
+export function markOfStamp(stamp: string): Bytes {
+  return Buffer.from(`atc1${stamp}`, 'latin1')
+}
+
 /** Whether an entry of ours with this stamp is there: as the store's scripts see it, without a look at the rest. */
 export function hasStamp(bytes: Bytes, stamp: string): boolean {
   const buffer = asBuffer(bytes)
@@ -131,8 +166,11 @@ export function hasStamp(bytes: Bytes, stamp: string): boolean {
 /** `atc1` */
 const MAGIC = 0x61746331
 
-/** Everything but codec id, extension and payload: mark, 1, 8, 8 and 4. */
-const FIXED_BYTES = MARK_BYTES + 21
+/** Everything but codec id, extension and payload: mark, six numbers of 8 and 4 bytes, and two lengths. */
+const FIXED_BYTES = MARK_BYTES + 45
+
+/** What of the header must be at least 0; NaN is not. */
+const DURATIONS = ['ttl', 'staleWhileRevalidate', 'staleIfError', 'cost', 'beta'] as const
 
 const STAMP = /^[A-Za-z0-9_-]{16}$/
 

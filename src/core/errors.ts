@@ -85,6 +85,9 @@ export class LoaderError extends Error implements SharedError {
 /** Larger errors are not worth a message to every waiting instance: those run the loader themselves. */
 const MAX_SHARED_ERROR_BYTES = 64 * 1024
 
+/** The id of the codec of errors that are stored. */
+export const ERROR_CODEC = 'error'
+
 /** The bytes of an error for the waiters, or `undefined` for one that can't travel. */
 export function encodeError(error: unknown): Uint8Array | undefined {
   try {
@@ -178,6 +181,42 @@ function isPersonal(error: unknown): boolean {
     current = cause
   }
   return false
+}
+
+/** What is the caller's own fault, or the truth about what it asked for: of HTTP, tRPC and GraphQL. */
+const NO_OUTAGE =
+  /\b(?:BAD_REQUEST|BAD_USER_INPUT|UNAUTHENTICATED|UNAUTHORI[SZ]ED|FORBIDDEN|NOT_FOUND|GONE|CONFLICT|PRECONDITION_FAILED|PAYLOAD_TOO_LARGE|UNPROCESSABLE_CONTENT|METHOD_NOT_SUPPORTED|GRAPHQL_(?:PARSE|VALIDATION)_FAILED)\b/i
+
+/** Of 4xx these two say that the origin does not come to it (RFC 9110 §15.5.9, RFC 6585 §4). */
+const OVERLOADED: ReadonlySet<number> = new Set([408, 429])
+
+/**
+ * The default of `isOutage`: everything but what is the caller's own fault, or true of what it asked for. It looks at `code`,
+ * `status`, `statusCode`, `extensions.code`, `extensions.http.status` and the same of the causes; RFC 5861 §4 has 500, 502, 503 and
+ * 504 only, of which an error that is no response says nothing.
+ */
+export function isOutage(error: unknown): boolean {
+  try {
+    return !said(error).some((part) => {
+      const status = Number(part)
+      return status >= 400 && status < 500 ? !OVERLOADED.has(status) : NO_OUTAGE.test(String(part))
+    })
+  } catch {
+    return false // a getter or proxy that throws
+  }
+}
+
+/** What an error, and what it was made of, says of its kind. */
+function said(error: unknown): readonly unknown[] {
+  const all: unknown[] = []
+  let current: unknown = error
+  for (let depth = 0; depth < MAX_CAUSES && typeof current === 'object' && current !== null; depth++) {
+    const { code, status, statusCode, extensions, cause } = current as Record<string, unknown>
+    const { code: extensionCode, http } = isRecord(extensions) ? extensions : {}
+    all.push(code, status, statusCode, extensionCode, isRecord(http) ? http.status : undefined)
+    current = cause
+  }
+  return all
 }
 
 export function messageOf(error: unknown): string {

@@ -18,8 +18,22 @@ export type AloneReason =
 
 /** Everything that happens in a cache, as `cache.on` tells it. `key` is the id: the canonical text of the key. */
 export type CacheEvent =
-  /** The store had the value. */
+  /** The store had the value, and it is fresh. */
   | { readonly type: 'hit'; readonly key: string }
+  /** This process's memory had it: the store was not asked. */
+  | { readonly type: 'memoryHit'; readonly key: string }
+  /**
+   * A value was answered that is not fresh: while it is refreshed; or in the place of an error, or of a wait that was too long.
+   */
+  | {
+      readonly type: 'stale'
+      readonly key: string
+      readonly reason: 'revalidating' | 'error' | 'softTimeout' | 'waitTimeout'
+    }
+  /** This instance refreshes a value behind answers: it leads the flight (`lead`), or waits for that of another (`follow`). */
+  | { readonly type: 'refresh'; readonly key: string }
+  /** What is kept fresh could not be refreshed; it is tried again in `retryIn` ms. */
+  | { readonly type: 'keepFresh'; readonly what: string; readonly error: unknown; readonly retryIn: number }
   /** It had none. */
   | { readonly type: 'miss'; readonly key: string }
   /** A caller joined a flight of this instance. */
@@ -56,7 +70,7 @@ export type CacheEvent =
   | { readonly type: 'overdue'; readonly key: string; readonly token: string }
   /** The loader runs without a flight. */
   | { readonly type: 'alone'; readonly key: string; readonly reason: AloneReason }
-  | { readonly type: 'waitTimeout'; readonly key: string; readonly policy: 'load' | 'throw' }
+  | { readonly type: 'waitTimeout'; readonly key: string; readonly policy: 'load' | 'stale' | 'throw' }
   /** `shared`: those who wait in other instances are told. */
   | { readonly type: 'loaderError'; readonly key: string; readonly error: unknown; readonly shared: boolean }
   /** A value can't be stored (`reason` says why, `path` where in it). Once per `shape`: that of the key, or an adapter's name for it. */
@@ -148,6 +162,7 @@ const FAULTS: Partial<{ [T in CacheEventType]: (event: CacheEventOf<T>) => strin
     `values of ${shape} can't be cached: ${reason}${path === '' ? '' : ` at ${path}`}`,
   bypass: ({ what, reason }) => `${what} is not cached: ${reason}`,
   policyError: ({ key, option, error }) => `the option ${option} failed for ${key}: ${messageOf(error)}`,
+  keepFresh: ({ what, error }) => `${what} could not be kept fresh, and is tried again: ${messageOf(error)}`,
   overdue: ({ key }) => `a loader, or a claim that was not ended, holds ${key} for longer than maxFlightTime`,
   unconfirmed: ({ retried, error }) =>
     `an invalidation behind a mutation ${retried ? 'is tried again' : 'is not tried again, because the cache is closed'}: ${messageOf(error)}`,
@@ -164,6 +179,10 @@ const WARN_AGAIN_AFTER = 60_000
 /** Complete by its type: a new event can't be forgotten here. */
 export const NONE_YET: Readonly<Record<CacheEventType, 0>> = {
   hit: 0,
+  memoryHit: 0,
+  stale: 0,
+  refresh: 0,
+  keepFresh: 0,
   miss: 0,
   join: 0,
   lead: 0,

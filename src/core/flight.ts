@@ -20,6 +20,8 @@ export interface Caller {
   readonly onLimit: () => Promise<Result>
   /** Whether it opened the flight: while that leads, it waits for its own loader, without limit. */
   readonly opener: boolean
+  /** What the caller gets after so many ms at the latest; the flight goes on without it then. */
+  readonly soft?: { readonly limit: number; answer(): Result } | undefined
 }
 
 /** One computation for one key in this instance, which all callers of the key share. */
@@ -29,6 +31,10 @@ export interface Flight {
   readonly signal: AbortSignal
   /** How many wait here. */
   readonly callers: number
+  /** It was opened over a value that some may get in its place: who joins it must have looked by itself. */
+  readonly overStale: boolean
+  /** Somebody got such a value because it takes too long. */
+  readonly late: boolean
   /** Counts one more caller in: the flight goes on while one is left. */
   join(): Flight
   /** Waits for the result, at most until the caller's signal or limit, which count it out. */
@@ -45,7 +51,7 @@ export interface Flight {
 export interface Flights {
   get(id: string): Flight | undefined
   /** Starts `trip` at once, in the caller's async context. */
-  open(id: string, trip: (flight: Flight) => Promise<Result>): Flight
+  open(id: string, trip: (flight: Flight) => Promise<Result>, overStale?: boolean): Flight
   /** An invalidation: whoever asks from now on must not get what was begun before. */
   detach(id: string): void
   /** As `detach` for each: what is invalidated by tag may be any of them. */
@@ -56,10 +62,11 @@ export interface Flights {
 export function createFlights(): Flights {
   const flights = new Map<string, Flight>()
 
-  function open(id: string, trip: (flight: Flight) => Promise<Result>): Flight {
+  function open(id: string, trip: (flight: Flight) => Promise<Result>, overStale = false): Flight {
     const controller = new AbortController()
     let callers = 1
     let leading = false
+    let late = false
     let abandoned = () => flight.abort()
     let openersTimer: NodeJS.Timeout | undefined
 
@@ -74,17 +81,22 @@ export function createFlights(): Flights {
       get callers() {
         return callers
       },
+      overStale,
+      get late() {
+        return late
+      },
       join() {
         callers++
         return flight
       },
       wait: (caller) =>
         new Promise((resolve, reject) => {
-          const { signal, limit, onLimit, opener } = caller
+          const { signal, limit, onLimit, opener, soft } = caller
           /** What comes of the flight is not this caller's any more, nor is the abort that its leaving may cause. */
           let gone = false
           const settled = () => {
             clearTimeout(timer)
+            clearTimeout(softTimer)
             forget?.()
           }
           const go = () => {
@@ -100,6 +112,13 @@ export function createFlights(): Flights {
             go()
             onLimit().then(resolve, reject)
           }
+          const served = () => {
+            gone = true
+            settled()
+            late = true
+            // Still counted in: what it was answered is no reason to give up.
+            resolve((soft as NonNullable<typeof soft>).answer())
+          }
           if (signal?.aborted) {
             leave()
             return reject(signal.reason)
@@ -107,6 +126,7 @@ export function createFlights(): Flights {
           const unlimited = limit === Number.POSITIVE_INFINITY || (opener && leading)
           const timer = unlimited ? undefined : setTimeout(overdue, Math.min(limit, MAX_TIMER))
           if (opener) openersTimer = timer
+          const softTimer = soft && setTimeout(served, Math.min(soft.limit, MAX_TIMER))
           const forget = signal && onAbort(signal, aborted)
           result.then(
             (value) => {

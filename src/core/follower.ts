@@ -1,3 +1,4 @@
+import type { Bytes } from './codec.ts'
 import { hasStamp } from './entry.ts'
 import { decodeError, StoreError } from './errors.ts'
 import type { AloneReason } from './events.ts'
@@ -6,11 +7,18 @@ import { type Instance, newToken } from './instance.ts'
 import { decode, type Found, lookup } from './lookup.ts'
 import type { Policy } from './options.ts'
 import type { ClaimReply, Outcome, Seen } from './store.ts'
+import type { Coming } from './tier.ts'
 
 /** What came of claiming a key. */
 export type Claimed =
   | { readonly role: 'hit'; readonly value: unknown }
-  | { readonly role: 'leader'; readonly token: string; readonly clock: number | undefined }
+  | {
+      readonly role: 'leader'
+      readonly token: string
+      readonly clock: number | undefined
+      /** The mark of what is stored. */
+      readonly present: Bytes | 'none'
+    }
   | { readonly role: 'alone'; readonly reason: AloneReason }
 
 /** Whoever claims a key. */
@@ -23,6 +31,8 @@ export interface Claimer {
   readonly signal: AbortSignal
   /** ms that the first claim may take; later ones may take the whole command budget. */
   readonly timeout: number
+  /** Called where the claim is another's. */
+  readonly onWait?: (() => void) | undefined
 }
 
 /** What a claimer has met so far. */
@@ -70,6 +80,23 @@ async function claimOnce(instance: Instance, claimer: Claimer, trail: Trail): Pr
   const { id } = claimer
   const token = newToken()
   const waiter = instance.inbox.expect(id)
+  const coming = instance.tier.expect(id)
+  try {
+    return await claimWith(instance, claimer, trail, token, waiter, coming)
+  } finally {
+    coming.end()
+  }
+}
+
+async function claimWith(
+  instance: Instance,
+  claimer: Claimer,
+  trail: Trail,
+  token: string,
+  waiter: Waiter,
+  coming: Coming,
+): Promise<Claimed | undefined> {
+  const { id } = claimer
   let reply: ClaimReply
   try {
     reply = await send(instance, claimer, trail, token)
@@ -86,7 +113,7 @@ async function claimOnce(instance: Instance, claimer: Claimer, trail: Trail): Pr
         instance.events.emit({ type: 'takeover', key: id, token, from: trail.awaited })
       }
       instance.events.emit({ type: 'lead', key: id, token })
-      return { role: 'leader', token, clock: reply.clock }
+      return { role: 'leader', token, clock: reply.clock, present: reply.present }
     case 'hit':
       waiter.stop()
       return takeStored(instance, claimer, trail)
@@ -96,7 +123,8 @@ async function claimOnce(instance: Instance, claimer: Claimer, trail: Trail): Pr
         waiter.stop()
         return { role: 'alone', reason: 'fruitless' }
       }
-      return follow(instance, claimer, trail, waiter, reply)
+      claimer.onWait?.()
+      return follow(instance, claimer, trail, waiter, coming, reply)
     default:
       return reply satisfies never
   }
@@ -147,6 +175,7 @@ async function follow(
   claimer: Claimer,
   trail: Trail,
   waiter: Waiter,
+  coming: Coming,
   flight: { readonly token: string; readonly leaseLeft: number },
 ): Promise<Claimed | undefined> {
   const startedAt = performance.now()
@@ -166,7 +195,7 @@ async function follow(
       const { id: key } = claimer
       const duration = performance.now() - startedAt
       instance.events.emit({ type: 'followed', key, token: flight.token, outcome: waited.type, duration })
-      return take(instance, claimer, trail, waited)
+      return take(instance, claimer, trail, coming, waited)
     }
   }
 }
@@ -193,12 +222,16 @@ async function take(
   instance: Instance,
   claimer: Claimer,
   trail: Trail,
+  coming: Coming,
   outcome: Outcome,
 ): Promise<Claimed | undefined> {
   switch (outcome.type) {
     case 'value': {
       const found = await decode(instance, claimer.id, outcome.entry)
-      return found.type === 'value' ? { role: 'hit', value: found.value } : undefined
+      if (found.type === 'error') throw found.error
+      if (found.type === 'nothing') return undefined
+      coming.keep(found)
+      return { role: 'hit', value: found.value }
     }
     case 'ready':
       return takeStored(instance, claimer, trail)
@@ -218,15 +251,22 @@ async function take(
 
 /** Reads what a hit, or a `ready`, says is there. What is not what was seen before is taken as it is. */
 async function takeStored(instance: Instance, claimer: Claimer, trail: Trail): Promise<Claimed | undefined> {
+  const coming = instance.tier.expect(claimer.id)
   let found: Found
   try {
     found = await lookup(instance, claimer.id)
+    coming.keep(found)
   } catch {
     return { role: 'alone', reason: 'store' } // the breaker told why
+  } finally {
+    coming.end()
   }
-  if (found.type === 'value' && !isMarkOf(trail.seen, found.entry.stamp)) return { role: 'hit', value: found.value }
-  // Gone again, or not ours: that is what the next claim has seen.
-  if (found.type === 'nothing') trail.seen = found.seen
+  if (found.type === 'nothing')
+    trail.seen = found.seen // gone again, or not ours: that is what the next claim has seen
+  else if (!isMarkOf(trail.seen, found.entry.stamp)) {
+    if (found.type === 'error') throw found.error
+    return { role: 'hit', value: found.value }
+  }
   return ++trail.misled > MAX_FRUITLESS ? { role: 'alone', reason: 'fruitless' } : undefined
 }
 

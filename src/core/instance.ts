@@ -5,6 +5,7 @@ import { createEvents, type Events } from './events.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import type { Settings } from './options.ts'
 import type { Notice, Session, Store, StoreEvent } from './store.ts'
+import { createTier, type Tier } from './tier.ts'
 
 /** One cache, as its parts see it: the store it opened, and all that is one per cache. */
 export interface Instance {
@@ -14,6 +15,8 @@ export interface Instance {
   readonly session: Session
   readonly breaker: Breaker
   readonly inbox: Inbox
+  /** The memory tier; one that keeps nothing where it is off. */
+  readonly tier: Tier
   /** By id: the built-in ones, and those that were named in options so far. */
   readonly codecs: Map<string, Codec>
   readonly closed: boolean
@@ -58,6 +61,7 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
           return onNotice(event.notice)
         case 'inbox':
           if (inbox.confirmed === event.confirmed) return
+          tier.confirm(event.confirmed)
           inbox.confirmed = event.confirmed
           return events.emit({ type: 'inbox', confirmed: event.confirmed })
         case 'fault':
@@ -72,7 +76,10 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
     },
   })
 
+  const tier = createTier(settings.memory, codecs, session.now)
+
   async function close(): Promise<void> {
+    tier.confirm(false)
     for (const end of [...ends]) end()
     ends.clear()
     // Each is bounded by the command budget; what begins meanwhile is awaited too.
@@ -87,6 +94,7 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
     session,
     breaker: createBreaker(settings.breaker, events),
     inbox,
+    tier,
     codecs,
     get closed() {
       return closing !== undefined

@@ -1,17 +1,14 @@
 import type { Calls } from './calls.ts'
-import type { Entry } from './entry.ts'
 import type { UnconfirmedError } from './errors.ts'
 import type { Events } from './events.ts'
 import type { InvalidateOptions } from './invalidation.ts'
 import type { CallOptions, Policy } from './options.ts'
 
 /** What adapters use of a cache beyond its public face: what can be done once, at construction, is not done per request. */
-export interface Internals extends Pick<Calls, 'ask' | 'glance'> {
+export interface Internals extends Pick<Calls, 'ask' | 'glance' | 'peek'> {
   readonly events: Events
   /** ms since the epoch, by the store's clock. */
   now(): number
-  /** What is stored at the id, if it fits; `undefined` for anything else, of which nothing is told: who asks so asks again in another way. */
-  peek(id: string, fits: (value: unknown, entry: Pick<Entry, 'createdAt' | 'ttl'>) => boolean): Promise<unknown>
   /** Checks and completes call options. */
   policy(options: CallOptions<never>): Policy
   /**

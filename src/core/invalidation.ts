@@ -37,7 +37,7 @@ export async function invalidate(writer: Writer, { ids, tags }: Invalidation): P
   // the reply comes; C asks: without the second detach C would join B and get what was removed.
   const detach = () => {
     writer.detach(ids)
-    if (tags.length > 0) writer.seal()
+    if (tags.length > 0) writer.seal(tags)
   }
   detach()
   await Promise.all([
@@ -71,7 +71,7 @@ export async function invalidate(writer: Writer, { ids, tags }: Invalidation): P
 export async function clear(writer: Writer): Promise<void> {
   const { instance } = writer
   const { session } = instance
-  writer.seal()
+  writer.seal('all')
   try {
     // A flight of before ends while the first pass goes on, at the latest: with it, or with an entry that may stand where
     // the pass has been already. That entry is there when the second one begins.
@@ -83,7 +83,7 @@ export async function clear(writer: Writer): Promise<void> {
         throw error
       })
     })
-    writer.seal()
+    writer.seal('all')
     await run(instance, 'announce', () => session.announce({ from: instance.instanceId, ids: [], tags: [], all: true }))
   } catch (error) {
     throw new UnconfirmedError('clear', error)

@@ -1,4 +1,5 @@
 import { notAsync } from './checks.ts'
+import type { Bytes } from './codec.ts'
 import { encodeError, isAbort, StoreError } from './errors.ts'
 import type { Instance } from './instance.ts'
 import { keyId } from './key.ts'
@@ -18,8 +19,12 @@ export interface Lease {
   index(offer: Offer, since?: ReadonlyMap<string, number>): Promise<Ending>
   /** Stores and tells the value, if the flight is still ours. Once; `undefined` where the store did not answer. */
   publish(ending: Ending): Promise<Ended | undefined>
-  /** Tells the error, or that it can't be told. */
-  fail(error: unknown): Promise<Ended | undefined>
+  /**
+   * Tells the error, or that it can't be told.
+   *
+   * @param offer of what may be told: how it is stored in the place of a value, if it is to be
+   */
+  fail(error: unknown, offer?: (error: Bytes) => Offer | undefined): Promise<Ended | undefined>
   /** Gives the flight back: those who wait claim again. */
   release(reason: string): Promise<Ended | undefined>
   /** Nobody waits here any more: ask whether somebody does elsewhere, and give up if not. */
@@ -41,7 +46,7 @@ export interface Leader {
 }
 
 export function holdLease(instance: Instance, leader: Leader): Lease {
-  const { session, breaker, events } = instance
+  const { session, breaker, events, tier } = instance
   const { id, token, clock, policy } = leader
   const startedAt = performance.now()
   const forget = instance.onClose(() => {
@@ -97,12 +102,17 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
   async function end(ending: Ending, ended: (reply: Ended & { type: 'ok' }) => void): Promise<Ended | undefined> {
     if (over) return fenced ? { type: 'fenced' } : undefined
     finish()
+    // Who asks here from now on must not get what memory had before.
+    if (ending.type === 'value') tier.drop([id])
+    const coming = tier.expect(id)
     const { commandTimeout: timeout } = instance.settings
     // Also while the breaker is open: there is one per flight, nobody waits for it, and others wait for what it says.
     const sent = breaker.run({ op: 'end', key: id, timeout, always: true }, () => session.end(id, token, ending))
     const settled = sent.catch(() => undefined) // told by the breaker; the lease frees the key
     instance.behind(settled)
     const reply = await settled
+    if (reply?.type === 'ok' && reply.stored && ending.type === 'value') coming.keepBytes(ending.entry)
+    coming.end()
     if (reply?.type === 'ok') ended(reply)
     if (reply?.type === 'fenced') {
       events.emit({ type: 'fenced', key: id, token })
@@ -150,11 +160,13 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
     })
   }
 
-  function fail(error: unknown): Promise<Ended | undefined> {
+  async function fail(error: unknown, offerOf?: (error: Bytes) => Offer | undefined): Promise<Ended | undefined> {
     const bytes = mayShare(error) ? encodeError(error) : undefined
     events.emit({ type: 'loaderError', key: id, error, shared: bytes !== undefined })
     // An abort says nothing about the value: the next one to ask may have it.
     if (isAbort(error)) return release('aborted')
+    const offer = bytes && offerOf?.(bytes)
+    if (offer !== undefined) return publish(offer.tags.length === 0 ? offer.ending : await index(offer))
     return end(bytes === undefined ? { type: 'alone' } : { type: 'error', error: bytes }, () => undefined)
   }
 

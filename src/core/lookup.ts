@@ -1,22 +1,44 @@
 import type { Bytes } from './codec.ts'
-import { decodeEntry, type Entry, markOf } from './entry.ts'
-import { messageOf } from './errors.ts'
+import { decodeEntry, type Entry, markOf, markOfStamp } from './entry.ts'
+import { decodeError, ERROR_CODEC, type LoaderError, messageOf } from './errors.ts'
 import { freeze } from './freeze.ts'
+import { type Freshness, freshnessOf } from './freshness.ts'
 import type { Instance } from './instance.ts'
 import type { Seen } from './store.ts'
 
-/** What a read found: a value of ours, or what a claim has to name as seen. */
+/** What a read found: a value of ours, an error that was stored in the place of one, or what a claim has to name as seen. */
 export type Found =
   | { readonly type: 'value'; readonly value: unknown; readonly entry: Entry }
+  | { readonly type: 'error'; readonly error: LoaderError; readonly entry: Entry }
   | { readonly type: 'nothing'; readonly seen: Exclude<Seen, 'any'> }
 
-/** What a look found, or why it could not be done; and how long it took, in ms. */
-export type Look = { readonly found: Found | 'fault'; readonly duration: number }
+export type FoundValue = Found & { readonly type: 'value' }
 
-/** The value that a look found. */
-export function storedIn(look: Look | undefined): (Found & { type: 'value' }) | undefined {
+/** What a look found, or why it could not be done. */
+export interface Look {
+  readonly found: Found | 'fault'
+  /** How it may be used; `'expired'` for what is no value or error. */
+  readonly use: Freshness
+  /** How long it took, in ms. */
+  readonly duration: number
+  readonly tier?: 'memory' | undefined
+}
+
+/** What a claim has to name as seen after this look. */
+export function seenIn({ found }: Look): Seen {
+  if (found === 'fault') return 'any'
+  return found.type === 'nothing' ? found.seen : markOfStamp(found.entry.stamp)
+}
+
+/** The value that a look found, however old. */
+export function valueIn(look: Look | undefined): FoundValue | undefined {
   if (look === undefined || look.found === 'fault' || look.found.type !== 'value') return undefined
   return look.found
+}
+
+/** The value that a look found, where that is fresh. */
+export function freshIn(look: Look): FoundValue | undefined {
+  return look.use === 'fresh' || look.use === 'early' ? valueIn(look) : undefined
 }
 
 /** Shares one read among all who look at an id in the same moment. */
@@ -30,19 +52,27 @@ export interface Looks {
 }
 
 export function createLooks(instance: Instance): Looks {
+  const { session, tier } = instance
   const looks = new Map<string, Promise<Look>>()
 
   async function start(id: string, done: () => void): Promise<Look> {
     const startedAt = performance.now()
+    const coming = tier.expect(id)
     let found: Look['found']
+    let use: Freshness = 'expired'
     try {
       found = await lookup(instance, id)
-      if (found.type === 'value') freeze(found.value)
+      if (found.type !== 'nothing') use = freshnessOf(found.entry, session.now)
+      if (found.type === 'value') {
+        coming.keep(found)
+        freeze(found.value)
+      }
     } catch {
       found = 'fault' // the breaker told why
     }
+    coming.end()
     done()
-    return { found, duration: performance.now() - startedAt }
+    return { found, use, duration: performance.now() - startedAt }
   }
 
   return {
@@ -77,6 +107,10 @@ export function decode(instance: Instance, id: string, bytes: Bytes): Found | Pr
   }
   const entry = decodeEntry(bytes)
   if (entry === undefined) return foreign(`${bytes.byteLength} bytes without a header of ours`)
+  if (entry.codec === ERROR_CODEC) {
+    const error = decodeError(entry.payload)
+    return error === undefined ? foreign('a damaged error') : { type: 'error', error, entry }
+  }
   const reader = instance.codecs.get(entry.codec)
   if (reader === undefined) return foreign(`no codec '${entry.codec}' here`)
   const damaged = (error: unknown) => foreign(`the codec '${entry.codec}' can't read it: ${messageOf(error)}`)

@@ -1,11 +1,13 @@
 import { atLeast, known, show, timer } from './checks.ts'
 import type { Codec } from './codec.ts'
 import { isShareable } from './errors.ts'
+import { FRESHNESS_OPTIONS, type FreshnessOptions, type FreshnessPolicy, freshnessPolicy } from './freshnessOptions.ts'
 import type { Store } from './store.ts'
 import { checkTags } from './tag.ts'
+import { type MemoryOptions, type MemorySettings, memorySettings } from './tier.ts'
 
 /** How a value is computed, kept and waited for; as defaults at `createCache`, or per call. */
-export interface CallOptions<V = unknown> {
+export interface CallOptions<V = unknown> extends FreshnessOptions<V> {
   /**
    * How long an entry is fresh: ms, greater than 0, or `Infinity`; or a function of the value, whose result may also
    * be 0: shared with those who wait, not stored. There is no default: say it at `createCache` or at the call.
@@ -27,8 +29,11 @@ export interface CallOptions<V = unknown> {
   maxFlightTime?: number | undefined
   /** ms, greater than 0, or `Infinity`: how long a caller waits for a value that another computes. Default: 2 × `maxFlightTime`. */
   waitTimeout?: number | undefined
-  /** What a caller does after `waitTimeout`: run its own loader (`'load'`), or throw a `WaitTimeoutError`. Default: `'load'`. */
-  onWaitTimeout?: 'load' | 'throw' | undefined
+  /**
+   * What a caller does after `waitTimeout`: run its own loader (`'load'`), take a value that is within `staleIfError` and load only
+   * where there is none (`'stale'`), or throw a `WaitTimeoutError` (`'throw'`). Default: `'load'`.
+   */
+  onWaitTimeout?: 'load' | 'stale' | 'throw' | undefined
   /**
    * Whether an error of the loader may be told to those who wait in other instances; otherwise they run their own.
    * Default: everything but aborts and what says 401, 403, UNAUTHENTICATED, UNAUTHORIZED or FORBIDDEN.
@@ -71,12 +76,16 @@ export interface CacheOptions extends CallOptions {
   breaker?: { failures?: number | undefined; retryAfter?: number | undefined } | undefined
   /** Larger entries are returned, shared where they fit a message (Redis: 1 MiB), not stored. Default: 8 MiB. */
   maxEntryBytes?: number | undefined
+  /**
+   * A first tier in this process's memory, kept coherent with all instances: off unless said. See `MemoryOptions`.
+   */
+  memory?: MemoryOptions | undefined
   /** An integer of at least 1. A value with more tags is returned, neither stored nor shared. Default: 1,000. */
   maxTags?: number | undefined
 }
 
 /** `CallOptions`, complete and checked. */
-export interface Policy {
+export interface Policy extends FreshnessPolicy {
   /** What it was made of: a default that derives from another option is derived anew where a call says that other one. */
   readonly said: CallOptions<never>
   readonly ttl: number | ((value: unknown) => number) | undefined
@@ -85,7 +94,7 @@ export interface Policy {
   readonly leaseTtl: number
   readonly maxFlightTime: number
   readonly waitTimeout: number
-  readonly onWaitTimeout: 'load' | 'throw'
+  readonly onWaitTimeout: 'load' | 'stale' | 'throw'
   readonly shareError: (error: unknown) => boolean
   readonly codec: Codec | undefined
 }
@@ -102,6 +111,7 @@ export interface Settings {
   readonly breaker: { readonly failures: number; readonly retryAfter: number }
   readonly maxEntryBytes: number
   readonly maxTags: number
+  readonly memory: MemorySettings | undefined
   readonly policy: Policy
 }
 
@@ -118,6 +128,7 @@ const CACHE_OPTIONS: ReadonlySet<string> = new Set([
   'breaker',
   'maxEntryBytes',
   'maxTags',
+  'memory',
 ])
 
 const CALL_OPTIONS: ReadonlySet<string> = new Set([
@@ -130,9 +141,19 @@ const CALL_OPTIONS: ReadonlySet<string> = new Set([
   'onWaitTimeout',
   'shareError',
   'codec',
+  ...FRESHNESS_OPTIONS,
 ])
 
-const SET_OPTIONS: ReadonlySet<string> = new Set(['ttl', 'tags', 'codec'])
+const SET_OPTIONS: ReadonlySet<string> = new Set([
+  'ttl',
+  'tags',
+  'codec',
+  'staleWhileRevalidate',
+  'staleIfError',
+  'jitter',
+  'negativeTtl',
+  'isNegative',
+])
 
 const REQUEST_OPTIONS: ReadonlySet<string> = new Set(['signal', 'forceRefresh'])
 
@@ -182,6 +203,7 @@ export function resolveSettings(options: CacheOptions): Settings {
     breaker: Object.freeze({ failures, retryAfter: timer('breaker.retryAfter', retryAfter) }),
     maxEntryBytes: atLeast('maxEntryBytes', 1, maxEntryBytes, 'bytes'),
     maxTags,
+    memory: options.memory === undefined ? undefined : memorySettings(options.memory),
     policy: resolvePolicy(defined(options)),
   })
 }
@@ -226,15 +248,15 @@ function resolvePolicy(said: CallOptions<never>): Policy {
   if (!(typeof waitTimeout === 'number' && waitTimeout > 0)) {
     throw new RangeError(`waitTimeout must be greater than 0 (ms) or Infinity, got ${show(waitTimeout)}`)
   }
-  if (onWaitTimeout !== 'load' && onWaitTimeout !== 'throw') {
-    throw new RangeError(`onWaitTimeout must be 'load' or 'throw', got ${show(onWaitTimeout)}`)
+  if (onWaitTimeout !== 'load' && onWaitTimeout !== 'stale' && onWaitTimeout !== 'throw') {
+    throw new RangeError(`onWaitTimeout must be 'load', 'stale' or 'throw', got ${show(onWaitTimeout)}`)
   }
   if (typeof shareError !== 'function') {
     throw new TypeError(`shareError must be a function of the error, got ${show(shareError)}`)
   }
   if (codec !== undefined) checkCodec(codec)
   const waiting = { leaseTtl, maxFlightTime, waitTimeout, onWaitTimeout }
-  const policy = { said, ttl, tags, shouldCache, ...waiting, shareError, codec }
+  const policy = { said, ttl, tags, shouldCache, ...waiting, shareError, codec, ...freshnessPolicy(said) }
   // The functions take the value of one call; which type that has, only the caller's signature knows.
   return Object.freeze(policy as Policy)
 }
@@ -257,7 +279,7 @@ function checkCodec(codec: Codec): void {
       `codec must be { id, encode, decode } with an id of 1 to 32 characters of a-z, 0-9, '.', '_' and '-', got ${show(codec)}`,
     )
   }
-  if (codec.id === 'json' || codec.id === 'rich') {
+  if (codec.id === 'json' || codec.id === 'rich' || codec.id === 'error') {
     throw new RangeError(`codec.id '${codec.id}' is taken by a built-in codec: choose another`)
   }
 }

@@ -1,8 +1,9 @@
 import { notAsync } from './checks.ts'
 import { type Bytes, type Codec, json, rich } from './codec.ts'
-import { encodeEntry } from './entry.ts'
-import { messageOf } from './errors.ts'
+import { encodeEntry, NO_WINDOWS, type Times } from './entry.ts'
+import { ERROR_CODEC, messageOf } from './errors.ts'
 import { type Fit, fitOf } from './fit.ts'
+import { lifeOf } from './freshness.ts'
 import type { Instance } from './instance.ts'
 import { type Key, keyShape } from './key.ts'
 import type { Policy, TagsOption } from './options.ts'
@@ -19,6 +20,8 @@ export interface Publication {
   readonly token: string
   readonly value: unknown
   readonly policy: Policy
+  /** ms that it took to compute. */
+  readonly cost: number
   /** Of this call, where they are not the policy's. */
   readonly tags?: TagsOption | undefined
 }
@@ -37,7 +40,7 @@ export function offerOf(instance: Instance, publication: Publication): Offer | P
     instance.events.emit({ type: 'policyError', key: id, option, error })
     return ALONE
   }
-  let ttl: number
+  let times: Times
   let tags: readonly string[]
   try {
     const { shouldCache } = policy
@@ -51,10 +54,9 @@ export function offerOf(instance: Instance, publication: Publication): Offer | P
     return policyError('tags', error)
   }
   try {
-    ttl = (typeof policy.ttl === 'function' ? notAsync('ttl', policy.ttl(value)) : policy.ttl) as number
-    if (typeof ttl !== 'number' || Number.isNaN(ttl)) throw new TypeError(`ttl returned ${String(ttl)}, not a number`)
+    times = timesOf(policy, value, instance.session.now(), publication.cost)
   } catch (error) {
-    return policyError('ttl', error)
+    return policyError(error instanceof NegativeError ? 'isNegative' : 'ttl', error)
   }
   const { maxTags } = instance.settings
   if (tags.length > maxTags) {
@@ -66,7 +68,66 @@ export function offerOf(instance: Instance, publication: Publication): Offer | P
     report(instance, publication, codec.reason, codec.path)
     return ALONE
   }
-  return encode(instance, publication, codec, ttl, tags)
+  return encode(instance, publication, codec, times, tags)
+}
+
+/** How a flight ends with an error that is stored: `undefined` where it is not to be. */
+export function errorOfferOf(
+  instance: Instance,
+  publication: Omit<Publication, 'value' | 'cost'>,
+  error: unknown,
+  bytes: Bytes,
+): Offer | undefined {
+  const { id, policy, token } = publication
+  let ttl: number
+  try {
+    ttl = typeof policy.errorTtl === 'function' ? notAsync('errorTtl', policy.errorTtl(error)) : policy.errorTtl
+    if (typeof ttl !== 'number' || Number.isNaN(ttl)) throw new TypeError(`errorTtl returned ${String(ttl)}`)
+  } catch (thrown) {
+    instance.events.emit({ type: 'policyError', key: id, option: 'errorTtl', error: thrown })
+    return undefined
+  }
+  if (ttl <= 0) return undefined
+  // Tags that a function makes of a value nobody knows of an error.
+  const said = publication.tags ?? policy.tags
+  const tags = typeof said === 'function' ? [] : said
+  if (tags.length > instance.settings.maxTags) return undefined
+  const times = { ...NO_WINDOWS, createdAt: instance.session.now(), ttl: jittered(ttl, policy) }
+  const entry = encodeEntry({ ...times, stamp: token, codec: ERROR_CODEC, tags }, bytes)
+  return { ending: { type: 'value', entry, ttl: times.ttl }, tags: tagIds(tags) }
+}
+
+/**
+ * For how long a value is of use.
+ *
+ * @param now by the store's clock
+ * @param cost ms that it took to compute
+ * @throws what a function of the policy throws, and TypeError for what it must not return
+ */
+export function timesOf(policy: Policy, value: unknown, now: number, cost: number): Times {
+  const { negativeTtl, staleWhileRevalidate, staleIfError, beta } = policy
+  if (negativeTtl !== undefined && isNegative(policy, value)) {
+    return { ...NO_WINDOWS, createdAt: now, ttl: jittered(negativeTtl, policy) }
+  }
+  const ttl = (typeof policy.ttl === 'function' ? notAsync('ttl', policy.ttl(value)) : policy.ttl) as number
+  if (typeof ttl !== 'number' || Number.isNaN(ttl)) throw new TypeError(`ttl returned ${String(ttl)}, not a number`)
+  return { createdAt: now, ttl: jittered(ttl, policy), staleWhileRevalidate, staleIfError, cost, beta }
+}
+
+function isNegative(policy: Policy, value: unknown): boolean {
+  try {
+    return notAsync('isNegative', policy.isNegative(value))
+  } catch (error) {
+    throw new NegativeError(messageOf(error), { cause: error })
+  }
+}
+
+/** `isNegative` failed. */
+class NegativeError extends Error {}
+
+/** What was made together must not end together. */
+function jittered(ttl: number, { jitter }: Policy): number {
+  return jitter === 0 ? ttl : ttl * (1 - jitter * Math.random())
 }
 
 /** The tags of a value, as its publisher says them. @throws TypeError for what can't be tags */
@@ -97,7 +158,7 @@ function encode(
   instance: Instance,
   publication: Publication,
   codec: Codec,
-  ttl: number,
+  times: Times,
   tags: readonly string[],
 ): Offer | Promise<Offer> {
   const failed = (error: unknown): Offer => {
@@ -108,11 +169,10 @@ function encode(
   const encoded = (bytes: unknown): Offer => {
     const payload = payloadOf(codec, bytes)
     const { token: stamp } = publication
-    const header = { stamp, codec: codec.id, createdAt: instance.session.now(), ttl: Math.max(ttl, 0), tags }
-    const entry = encodeEntry(header, payload)
-    if (ttl <= 0) return offer({ type: 'share', entry })
+    const entry = encodeEntry({ ...times, ttl: Math.max(times.ttl, 0), stamp, codec: codec.id, tags }, payload)
+    if (times.ttl <= 0) return offer({ type: 'share', entry })
     const { maxEntryBytes } = instance.settings
-    if (entry.byteLength <= maxEntryBytes) return offer({ type: 'value', entry, ttl })
+    if (entry.byteLength <= maxEntryBytes) return offer({ type: 'value', entry, ttl: lifeOf(times) })
     report(instance, publication, `${entry.byteLength} bytes are more than maxEntryBytes (${maxEntryBytes})`, '')
     return offer({ type: 'share', entry })
   }

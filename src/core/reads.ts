@@ -1,50 +1,69 @@
-import { type Entry, entryTags } from './entry.ts'
+import { entryTags } from './entry.ts'
 import { freeze } from './freeze.ts'
+import { ageOf, freshFor, freshnessOf, lifeOf } from './freshness.ts'
 import type { Instance } from './instance.ts'
-import { decode, type Found, type Look } from './lookup.ts'
+import { decode, type FoundValue, freshIn, type Look } from './lookup.ts'
 
 /** An entry as `cache.entry` shows it. */
 export interface CacheEntry<V = unknown> {
   readonly value: V
-  /** ms that it is fresh for yet; `Infinity` for one without an end. */
+  /** ms that it is fresh for yet; negative where it is stale, since when; `Infinity` for one without an end. */
   readonly ttl: number
   /** ms since it was published, by the store's clock. */
   readonly age: number
   readonly tags: readonly string[]
 }
 
-/** What a look found, if it is a value. */
-export function hitOf(instance: Instance, id: string, { found }: Look): (Found & { type: 'value' }) | undefined {
-  if (found === 'fault') return undefined
-  instance.events.emit({ type: found.type === 'value' ? 'hit' : 'miss', key: id })
-  return found.type === 'value' ? found : undefined
+/** What a look found, if it is a fresh value. */
+export function hitOf(instance: Instance, id: string, look: Look): FoundValue | undefined {
+  const { events } = instance
+  if (look.found === 'fault') return undefined
+  const found = freshIn(look)
+  if (found === undefined) events.emit({ type: 'miss', key: id })
+  else events.emit({ type: look.tier === 'memory' ? 'memoryHit' : 'hit', key: id })
+  return found
 }
 
-/** The values that are stored, in order. */
+/** The values that are stored and fresh, in order: of memory, and of the store in one round trip. */
 export async function readMany(instance: Instance, ids: readonly string[]): Promise<unknown[]> {
-  if (instance.closed || ids.length === 0) return ids.map(() => undefined)
-  const { breaker, session, settings } = instance
+  const { breaker, session, settings, tier } = instance
+  const held = new Map(ids.map((id) => [id, tier.get(id)]))
+  const missing = [...held].flatMap(([id, found]) => (found === undefined ? id : []))
+  if (missing.length === 0) return ids.map((id) => told(id))
+  const coming = missing.map((id) => tier.expect(id))
+  const read = new Map<string, FoundValue | undefined>()
+
+  function told(id: string): unknown {
+    const memory = held.get(id)
+    const found = memory ?? read.get(id)
+    instance.events.emit({ type: memory !== undefined ? 'memoryHit' : found !== undefined ? 'hit' : 'miss', key: id })
+    return found?.value
+  }
+
   try {
-    const all = await breaker.run({ op: 'read', timeout: settings.commandTimeout }, () => session.readMany(ids))
-    return await Promise.all(
-      ids.map(async (id, i) => {
+    const all = await breaker.run({ op: 'read', timeout: settings.commandTimeout }, () => session.readMany(missing))
+    await Promise.all(
+      missing.map(async (id, i) => {
         const bytes = all[i]
         const found = bytes === undefined ? undefined : await decode(instance, id, bytes)
-        instance.events.emit({ type: found?.type === 'value' ? 'hit' : 'miss', key: id })
-        return found?.type === 'value' ? freeze(found.value) : undefined
+        if (found?.type !== 'value') return
+        coming[i]?.keep(found)
+        const use = freshnessOf(found.entry, session.now)
+        if (use === 'fresh' || use === 'early') read.set(id, { ...found, value: freeze(found.value) })
       }),
     )
+    return ids.map(told)
   } catch {
-    return ids.map(() => undefined) // the breaker told why
+    return ids.map((id) => held.get(id)?.value) // the breaker told why
+  } finally {
+    for (const one of coming) one.end()
   }
 }
 
-export function entryOf<V>(
-  instance: Instance,
-  found: { readonly value: unknown; readonly entry: Entry },
-): CacheEntry<V> {
-  const { createdAt, ttl } = found.entry
-  // Clocks of two servers may differ by a little: nothing is younger than now.
-  const age = Math.max(0, instance.session.now() - createdAt)
-  return { value: found.value as V, ttl: Math.max(0, ttl - age), age, tags: entryTags(found.entry) }
+export function entryOf<V>({ session }: Instance, { value, entry }: FoundValue): CacheEntry<V> {
+  const now = session.now()
+  const left = freshFor(entry, now)
+  // What has no stale windows is fresh for as long as it is there.
+  const ttl = lifeOf(entry) === entry.ttl ? Math.max(0, left) : left
+  return { value: value as V, ttl, age: ageOf(entry.createdAt, now), tags: entryTags(entry) }
 }

@@ -1,4 +1,5 @@
-import type { Entry } from './entry.ts'
+import type { Bytes } from './codec.ts'
+import { type Entry, hasStamp, type Times } from './entry.ts'
 import { type AloneReason, loadChannel, type TraceMessage } from './events.ts'
 import { fitOf } from './fit.ts'
 import type { Flight, Result } from './flight.ts'
@@ -7,15 +8,17 @@ import { freeze } from './freeze.ts'
 import type { Instance } from './instance.ts'
 import type { Key } from './key.ts'
 import { holdLease, type Lease } from './leader.ts'
-import type { Look } from './lookup.ts'
+import { type FoundValue, type Look, seenIn, valueIn } from './lookup.ts'
 import type { Policy, TagsOption } from './options.ts'
-import { offerOf } from './publication.ts'
+import { errorOfferOf, offerOf } from './publication.ts'
 
 /** What a loader gets. */
 export interface LoadContext {
   /** Aborted when nobody waits for the value any more, in this instance or another. */
   readonly signal: AbortSignal
   readonly key: Key
+  /** A value that was there before, and is not fresh any more: for asking the origin whether it has changed. */
+  readonly stale?: unknown
 }
 
 export type Loader<V> = (context: LoadContext) => V | Promise<V>
@@ -37,14 +40,27 @@ export interface Order {
   readonly since?: (() => ReadonlyMap<string, number>) | undefined
   /** Called before the loader is run for all, with the clock of tags then, where that is known. */
   readonly onLead?: ((clock: number | undefined) => void) | undefined
-  /** Called where the value was stored when it was asked for. */
-  readonly onHit?: ((entry: Pick<Entry, 'createdAt' | 'ttl'>) => void) | undefined
+  /** Called where something was stored when it was asked for, and again where a stale value is answered in the place of another. */
+  readonly onFound?: ((entry: Times, use: FoundUse) => void) | undefined
   /** Called before the answer where the value was sent to be stored; whether it is, the reply says later. */
   readonly onStore?: (() => void) | undefined
+  /** Called when the flight that ran the loader has ended with a value: whether that is stored. */
+  readonly onEnd?: ((stored: boolean) => void) | undefined
+  /** Called where this caller waits for what another computes. */
+  readonly onWait?: (() => void) | undefined
 }
 
-/** What a trip does with the lease it won: run a loader, or hand it to whoever claimed. */
-export type Lead = (flight: Flight, lease: Lease) => Promise<Result>
+/** What was done with what was stored. */
+export type FoundUse =
+  /** It was answered at once; its times say whether it was stale. */
+  | 'hit'
+  /** It was too old: the origin is asked. */
+  | 'stale'
+  /** It was too old, and is answered all the same: the origin failed, or was too slow. */
+  | 'fallback'
+
+/** What a trip does with the lease it won: run a loader, or hand it to whoever claimed. `stale`: what is there yet. */
+export type Lead = (flight: Flight, lease: Lease, stale: FoundValue | undefined) => Promise<Result>
 
 /** The trip of a flight: claim, and lead where the claim is won. `look` is what was found before; none for a forced refresh. */
 export async function travel(
@@ -61,8 +77,9 @@ export async function travel(
   // the claim must have its chance, or all instances would run their loader just when they are busiest.
   const { commandTimeout } = instance.settings
   const timeout = Math.max(commandTimeout / 2, commandTimeout - (look?.duration ?? 0))
-  const seen = look?.found.type === 'nothing' ? look.found.seen : 'any'
-  const claimed = await claim(instance, { id, policy, seen, signal: flight.signal, timeout })
+  const seen = look === undefined ? 'any' : seenIn(look)
+  const { signal } = flight
+  const claimed = await claim(instance, { id, policy, seen, signal, timeout, onWait: order.onWait })
   switch (claimed.role) {
     case 'hit':
       return shared(claimed.value)
@@ -81,7 +98,9 @@ export async function travel(
       })
       if (flight.callers === 0) return giveBack(flight, lease)
       flight.leads(lease.abandon)
-      return lead(flight, lease)
+      const stale = valueIn(look)
+      // Removed since it was read, it must not come back by what the loader makes of it.
+      return lead(flight, lease, stale !== undefined && hasMark(claimed.present, stale.entry) ? stale : undefined)
     }
     case 'alone':
       return { type: 'alone', reason: claimed.reason }
@@ -102,24 +121,33 @@ function shared(value: unknown): Result {
   return { type: 'value', value: freeze(value), once: false }
 }
 
+function hasMark(present: Bytes | 'none', { stamp }: Entry): boolean {
+  return present !== 'none' && hasStamp(present, stamp)
+}
+
 /** How `getOrSet` leads: it runs the loader, and ends the flight with what that returns or throws. */
 export function loading(instance: Instance, order: Order, load: Loader<unknown>): Lead {
   const { id, key, shape, policy, tags } = order
-  return async (flight, lease) => {
+  return async (flight, lease, stale) => {
+    const { token } = lease
     let value: unknown
     order.onLead?.(lease.clock)
+    const startedAt = performance.now()
     try {
-      value = await run(instance, order, load, flight.signal)
+      value = await run(instance, order, load, flight.signal, stale)
     } catch (error) {
-      void lease.fail(error)
+      // A stale value that is there is worth more than an error.
+      const offer = (bytes: Bytes) => errorOfferOf(instance, { id, key, token, policy, tags }, error, bytes)
+      void lease.fail(error, stale === undefined ? offer : undefined)
       throw error
     }
-    const made = offerOf(instance, { id, key, shape, token: lease.token, value, policy, tags })
+    const cost = performance.now() - startedAt
+    const made = offerOf(instance, { id, key, shape, token, value, policy, cost, tags })
     const offer = made instanceof Promise ? await made : made
     const ending = offer.tags.length === 0 ? offer.ending : await lease.index(offer, order.since?.())
     // Sent before anybody is answered: what this instance asks next, on the same connection, comes after it. Nobody
     // waits for the reply, which would only delay the answer; events tell it.
-    void lease.publish(ending)
+    void lease.publish(ending).then((reply) => order.onEnd?.(reply?.type === 'ok' && reply.stored))
     if (ending.type === 'value') order.onStore?.()
     return own(flight, value, ending.type === 'alone')
   }
@@ -132,13 +160,14 @@ export async function runAlone(
   order: Order,
   load: Loader<unknown>,
   reason: AloneReason,
+  stale: FoundValue | undefined,
 ): Promise<Result> {
   const { events } = instance
   if (flight.callers === 0) return { type: 'again' }
   flight.leads()
   events.emit({ type: 'alone', key: order.id, reason })
   try {
-    return own(flight, await run(instance, order, load, flight.signal), true)
+    return own(flight, await run(instance, order, load, flight.signal, stale), true)
   } catch (error) {
     events.emit({ type: 'loaderError', key: order.id, error, shared: false })
     throw error
@@ -152,10 +181,17 @@ function own(flight: Flight, value: unknown, unchecked: boolean): Result {
   return { type: 'value', value: freeze(value), once: fit?.type === 'unfit' && fit.once }
 }
 
-async function run(instance: Instance, order: Order, load: Loader<unknown>, signal: AbortSignal): Promise<unknown> {
+async function run(
+  instance: Instance,
+  order: Order,
+  load: Loader<unknown>,
+  signal: AbortSignal,
+  stale: FoundValue | undefined,
+): Promise<unknown> {
   const { id, key } = order
   const { instanceId, settings } = instance
-  if (!loadChannel.hasSubscribers) return load({ signal, key })
+  const context = stale === undefined ? { signal, key } : { signal, key, stale: stale.value }
+  if (!loadChannel.hasSubscribers) return load(context)
   const trace: TraceMessage = { namespace: settings.namespace, instanceId, key: id }
-  return loadChannel.tracePromise(async () => load({ signal, key }), trace)
+  return loadChannel.tracePromise(async () => load(context), trace)
 }

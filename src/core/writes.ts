@@ -1,12 +1,13 @@
 import type { Bytes } from './codec.ts'
 import { encodeEntry } from './entry.ts'
 import { StoreError, UnconfirmedError } from './errors.ts'
+import { lifeOf } from './freshness.ts'
 import { type Instance, newToken } from './instance.ts'
 import { type Key, keyId } from './key.ts'
 import { indexLife } from './leader.ts'
 import type { Policy } from './options.ts'
 import { inParts, paced } from './parts.ts'
-import { codecFor, payloadOf, tagsOf } from './publication.ts'
+import { codecFor, payloadOf, tagsOf, timesOf } from './publication.ts'
 import { tagIds } from './tag.ts'
 
 /** What the writes and invalidations of a cache need of it besides the instance. */
@@ -14,8 +15,8 @@ export interface Writer {
   readonly instance: Instance
   /** Whoever asks for these from now on must not get what was begun before. */
   detach(ids: readonly string[]): void
-  /** As `detach` for everything. */
-  seal(): void
+  /** As `detach` for everything: what has one of these tags (their ids) was invalidated, or all of it. */
+  seal(tags: readonly string[] | 'all'): void
 }
 
 /** So many commands are under way at once: each must be answered within its budget. */
@@ -28,6 +29,7 @@ interface Write {
   /** The stamp of the entry. */
   readonly token: string
   readonly entry: Bytes
+  /** ms that the store keeps it. */
   readonly ttl: number
   /** Ids of tags. */
   readonly tags: readonly string[]
@@ -142,9 +144,9 @@ async function sendTagged(instance: Instance, write: Write, policy: Policy): Pro
 }
 
 async function writeOf(instance: Instance, id: string, value: unknown, policy: Policy): Promise<Write> {
-  const ttl = typeof policy.ttl === 'function' ? policy.ttl(value) : policy.ttl
-  if (!(typeof ttl === 'number' && ttl > 0)) {
-    throw new RangeError(`set needs a ttl greater than 0 (ms), got ${String(ttl)}: say it at createCache or here`)
+  const times = policy.ttl === undefined ? undefined : timesOf(policy, value, instance.session.now(), 0)
+  if (times === undefined || !(times.ttl > 0)) {
+    throw new RangeError(`set needs a ttl greater than 0 (ms), got ${times?.ttl}: say it at createCache or here`)
   }
   const tags = tagsOf(policy.tags, value)
   const { maxEntryBytes, maxTags } = instance.settings
@@ -158,12 +160,14 @@ async function writeOf(instance: Instance, id: string, value: unknown, policy: P
     )
   }
   const token = newToken()
-  const header = { stamp: token, codec: codec.id, createdAt: instance.session.now(), ttl, tags }
-  const entry = encodeEntry(header, payloadOf(codec, await codec.encode(value)))
+  const entry = encodeEntry(
+    { ...times, stamp: token, codec: codec.id, tags },
+    payloadOf(codec, await codec.encode(value)),
+  )
   if (entry.byteLength > maxEntryBytes) {
     throw new RangeError(
       `the value of ${id} can't be stored: ${entry.byteLength} bytes are more than maxEntryBytes (${maxEntryBytes})`,
     )
   }
-  return { id, token, entry, ttl, tags: tagIds(tags) }
+  return { id, token, entry, ttl: lifeOf(times), tags: tagIds(tags) }
 }

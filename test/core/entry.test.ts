@@ -9,10 +9,18 @@ import {
   hasStamp,
   MARK_BYTES,
   markOf,
+  NO_WINDOWS,
   TOKEN_LENGTH,
 } from '../../src/core/entry.ts'
 
-const HEADER: EntryHeader = { stamp: 'AbCd_012-xyzWXYZ', codec: 'json', createdAt: 1_700_000_000_000, ttl: 5, tags: [] }
+const HEADER: EntryHeader = {
+  stamp: 'AbCd_012-xyzWXYZ',
+  codec: 'json',
+  createdAt: 1_700_000_000_000,
+  ttl: 5,
+  ...NO_WINDOWS,
+  tags: [],
+}
 const PAYLOAD = Buffer.from('{"a":1}')
 
 describe('an entry', () => {
@@ -28,14 +36,20 @@ describe('an entry', () => {
   })
 
   it('has the layout that instances of other versions read', () => {
-    const bytes = Buffer.from(encodeEntry({ ...HEADER, tags: ['t'] }, PAYLOAD))
+    const bytes = Buffer.from(
+      encodeEntry({ ...HEADER, staleWhileRevalidate: 6, staleIfError: 7, cost: 8, beta: 0.5, tags: ['t'] }, PAYLOAD),
+    )
     const expected = [
       Buffer.from(`atc1${HEADER.stamp}`),
-      Buffer.from([4]),
-      Buffer.from('json'),
       Buffer.from('4278bcfe56800000', 'hex'),
       Buffer.from('4014000000000000', 'hex'),
+      Buffer.from('4018000000000000', 'hex'),
+      Buffer.from('401c000000000000', 'hex'),
+      Buffer.from('41000000', 'hex'),
+      Buffer.from('3f000000', 'hex'),
       Buffer.from('0000000e', 'hex'),
+      Buffer.from([4]),
+      Buffer.from('json'),
       Buffer.from('{"tags":["t"]}'),
       PAYLOAD,
     ]
@@ -43,7 +57,7 @@ describe('an entry', () => {
   })
 
   it('without tags spends no byte on them', () => {
-    expect(encodeEntry(HEADER, PAYLOAD)).toHaveLength(MARK_BYTES + 1 + 4 + 8 + 8 + 4 + PAYLOAD.length)
+    expect(encodeEntry(HEADER, PAYLOAD)).toHaveLength(MARK_BYTES + 4 * 8 + 2 * 4 + 4 + 1 + 4 + PAYLOAD.length)
   })
 
   it('comes back with its payload as a view, not a copy', () => {
@@ -85,6 +99,10 @@ describe('an entry', () => {
       { createdAt: Infinity },
       { ttl: Number.NaN },
       { ttl: -1 },
+      { staleWhileRevalidate: -1 },
+      { staleIfError: Number.NaN },
+      { cost: -1 },
+      { beta: Number.NaN },
     ]
     for (const part of broken) expect(() => encodeEntry({ ...HEADER, ...part }, PAYLOAD)).toThrow(RangeError)
   })
@@ -135,6 +153,10 @@ describe('bytes of somebody else', () => {
   it.each([
     ['a negative ttl', raw({ ttl: -1 })],
     ['a ttl that is no number', raw({ ttl: Number.NaN })],
+    ['a negative staleWhileRevalidate', raw({ staleWhileRevalidate: -1 })],
+    ['a staleIfError that is no number', raw({ staleIfError: Number.NaN })],
+    ['a negative cost', raw({ cost: -1 })],
+    ['a beta that is no number', raw({ beta: Number.NaN })],
     ['a negative createdAt', raw({ createdAt: -1 })],
     ['an infinite createdAt', raw({ createdAt: Infinity })],
     ['a createdAt that is no number', raw({ createdAt: Number.NaN })],
@@ -180,11 +202,19 @@ describe('the mark', () => {
   })
 })
 
+function duration(): fc.Arbitrary<number> {
+  return fc.oneof(fc.nat(), fc.constant(Infinity), fc.double({ min: 0, noNaN: true }))
+}
+
 const header: fc.Arbitrary<EntryHeader> = fc.record({
   stamp: fc.stringMatching(/^[A-Za-z0-9_-]{16}$/),
   codec: fc.stringMatching(/^[a-z0-9._-]{1,32}$/),
   createdAt: fc.oneof(fc.nat(), fc.double({ min: 0, max: Number.MAX_VALUE, noNaN: true })),
-  ttl: fc.oneof(fc.nat(), fc.constant(Infinity), fc.double({ min: 0, noNaN: true })),
+  ttl: duration(),
+  staleWhileRevalidate: duration(),
+  staleIfError: duration(),
+  cost: fc.float({ min: 0, noNaN: true }),
+  beta: fc.float({ min: 0, noNaN: true }),
   tags: fc.array(fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('\ud800', '__proto__', '"'))),
 })
 
@@ -210,6 +240,10 @@ interface Parts {
   codec?: string
   createdAt?: number
   ttl?: number
+  staleWhileRevalidate?: number
+  staleIfError?: number
+  cost?: number
+  beta?: number
   extension?: string
   extensionLength?: number
 }
@@ -217,10 +251,14 @@ interface Parts {
 /** An entry written by hand, with what `encodeEntry` refuses. */
 function raw(parts: Parts): Buffer {
   const { magic = 'atc1', stamp = HEADER.stamp, codec = 'json', createdAt = 1, ttl = 1, extension = '' } = parts
-  const numbers = Buffer.alloc(20)
+  const numbers = Buffer.alloc(44)
   numbers.writeDoubleBE(createdAt, 0)
   numbers.writeDoubleBE(ttl, 8)
-  numbers.writeUInt32BE(parts.extensionLength ?? Buffer.byteLength(extension), 16)
-  const head = Buffer.from(`${magic}${stamp}${String.fromCharCode(codec.length)}${codec}`, 'latin1')
-  return Buffer.concat([head, numbers, Buffer.from(extension), PAYLOAD])
+  numbers.writeDoubleBE(parts.staleWhileRevalidate ?? 0, 16)
+  numbers.writeDoubleBE(parts.staleIfError ?? 0, 24)
+  numbers.writeFloatBE(parts.cost ?? 0, 32)
+  numbers.writeFloatBE(parts.beta ?? 0, 36)
+  numbers.writeUInt32BE(parts.extensionLength ?? Buffer.byteLength(extension), 40)
+  const tail = Buffer.from(`${String.fromCharCode(codec.length)}${codec}${extension}`)
+  return Buffer.concat([Buffer.from(`${magic}${stamp}`), numbers, tail, PAYLOAD])
 }

@@ -118,7 +118,13 @@ onEveryStore((service) => {
     await trace.saw('publish')
     await Promise.all([cache.get('key'), cache.getOrSet('key', () => 'unused')])
     const { events, ...now } = cache.stats()
-    expect(now).toEqual({ flights: 0, unconfirmed: 0, breaker: 'closed', inbox: true })
+    expect(now).toEqual({
+      flights: 0,
+      unconfirmed: 0,
+      breaker: 'closed',
+      inbox: true,
+      memory: { entries: 0, bytes: 0 },
+    })
     expect(events).toMatchObject({ miss: 1, lead: 1, publish: 1, hit: 2, join: 0, storeFault: 0, inbox: 1 })
     const type: CacheEventType = 'takeover'
     expect(events[type]).toBe(0)

@@ -25,7 +25,7 @@ const OF_CALLS: readonly Wrong[] = [
   ],
   [{ waitTimeout: 0 }, RangeError, 'waitTimeout must be greater than 0 (ms) or Infinity, got 0'],
   [{ waitTimeout: Number.NaN }, RangeError, 'waitTimeout must be greater than 0 (ms) or Infinity, got NaN'],
-  [{ onWaitTimeout: 'wait' }, RangeError, "onWaitTimeout must be 'load' or 'throw', got \"wait\""],
+  [{ onWaitTimeout: 'wait' }, RangeError, "onWaitTimeout must be 'load', 'stale' or 'throw', got \"wait\""],
   [{ shareError: true }, TypeError, 'shareError must be a function of the error, got true'],
   [{ codec: {} }, TypeError, 'codec must be { id, encode, decode } with an id of 1 to 32 characters'],
   [{ codec: codec('Über') }, TypeError, "of a-z, 0-9, '.', '_' and '-', got an object"],

@@ -2,6 +2,7 @@ import { TRPCError } from '@trpc/server'
 import { isShareable, messageOf } from '../../core/errors.ts'
 import type { Internals } from '../../core/internals.ts'
 import { scopeOf } from '../../core/scope.ts'
+import type { FoundUse } from '../../core/trip.ts'
 import type { CacheOutcome } from '../http/cacheStatus.ts'
 import { told, UNKEYED } from './errors.ts'
 import type { Call, Settings } from './options.ts'
@@ -117,7 +118,8 @@ export function answering(internals: Internals): AnswerCall {
       policy: settings.policy(call),
       tags: settings.tags(call),
       forced: false,
-      onHit({ createdAt, ttl }: { readonly createdAt: number; readonly ttl: number }) {
+      onFound({ createdAt, ttl }: { readonly createdAt: number; readonly ttl: number }, use: FoundUse) {
+        if (use !== 'hit') return
         const age = Math.max(0, internals.now() - createdAt)
         hit = { left: ttl - age, age }
       },

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { cached, publicQueries } from '../../../src/adapters/trpc/index.ts'
 import { publicAnswerCodec } from '../../../src/adapters/trpc/public/answer.ts'
 import { json, rich } from '../../../src/core/codec.ts'
-import { encodeEntry } from '../../../src/core/entry.ts'
+import { encodeEntry, NO_WINDOWS } from '../../../src/core/entry.ts'
 import { createCache } from '../../../src/index.ts'
 import { redisStore } from '../../../src/stores/redis/index.ts'
 import { testNamespace } from '../../redis/namespace.ts'
@@ -56,7 +56,7 @@ describe('in the place of a public answer', () => {
     const [key = ''] = (await client.keys('*')).filter(
       (name) => name.startsWith(namespace) && name.includes('"public"'),
     )
-    const header = { stamp: 'A'.repeat(16), codec, createdAt: Date.now(), ttl: 60_000, tags: [] }
+    const header = { stamp: 'A'.repeat(16), codec, createdAt: Date.now(), ttl: 60_000, ...NO_WINDOWS, tags: [] }
     await client.set(key, Buffer.from(encodeEntry(header, payload)))
     expect(await ask()).toEqual(first)
     expect(first).toEqual([200, 'application/json', { result: { data: 'open' } }])

@@ -58,7 +58,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'an invalidation by tag that seals nothing': {
     file: 'core/invalidation.ts',
-    edits: [['if (tags.length > 0) writer.seal()', '']],
+    edits: [['if (tags.length > 0) writer.seal(tags)', '']],
     violates: /^I4.* had returned there/,
   },
   'an invalidation by tag that seals at its call, and not at its reply': {
@@ -68,7 +68,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'an instance that does not seal when it hears of a tag': {
     file: 'core/cache.ts',
-    edits: [['if (all || tags.length > 0) calls.seal()', '']],
+    edits: [["if (all || tags.length > 0) calls.seal(all ? 'all' : tags)", '']],
     violates: /^I4.* had been heard of there/,
   },
   'a leader that reads the epochs before it lists its id': {

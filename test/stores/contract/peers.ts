@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Bytes } from '../../../src/core/codec.ts'
-import { encodeEntry } from '../../../src/core/entry.ts'
+import { encodeEntry, NO_WINDOWS } from '../../../src/core/entry.ts'
 import type { ClaimReply, Message, Notice, Session, Store, StoreEvent } from '../../../src/core/store.ts'
 import { testNamespace } from '../../redis/namespace.ts'
 
@@ -217,7 +217,7 @@ export function newToken(): string {
 /** An entry that the flight with this token would publish. */
 export function entryOf(token: string, payload: string | Bytes = 'value'): Bytes {
   const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload
-  return encodeEntry({ stamp: token, codec: 'test', createdAt: Date.now(), ttl: LONG, tags: [] }, bytes)
+  return encodeEntry({ stamp: token, codec: 'test', createdAt: Date.now(), ttl: LONG, ...NO_WINDOWS, tags: [] }, bytes)
 }
 
 /** Bytes as a string that says where two differ; Buffers and Uint8Arrays are the same to it. */

@@ -2,8 +2,9 @@ import type { GraphQLFieldResolver } from 'graphql'
 import { notAsync } from '../../../core/checks.ts'
 import { messageOf } from '../../../core/errors.ts'
 import type { Internals } from '../../../core/internals.ts'
-import { type Look, storedIn } from '../../../core/lookup.ts'
+import type { Look } from '../../../core/lookup.ts'
 import { scopeOf } from '../../../core/scope.ts'
+import type { FoundUse } from '../../../core/trip.ts'
 import { heldSince, type Part } from '../responses/parts.ts'
 import { isInField, tellPart, withFieldHints } from '../responses/resolverHints.ts'
 import { mayHear, othersError } from '../results/failures.ts'
@@ -89,10 +90,10 @@ export function cachedResolver(
   }
 
   async function ask(id: string, scope: string | null, call: FieldCall, run: () => unknown): Promise<Resolved> {
-    const look = await internals.glance(id)
-    const found = storedIn(look)
-    if (found !== undefined) return isKept(found.value) ? others(found.value, id, leftOf(found.entry), run) : alone(run)
-    return askFor(id, scope, call, run, look)
+    const glance = await internals.glance(id)
+    const hit = glance?.hit
+    if (hit !== undefined) return isKept(hit.value) ? others(hit.value, id, leftOf(hit.entry), run) : alone(run)
+    return askFor(id, scope, call, run, glance?.look)
   }
 
   async function askFor(
@@ -120,8 +121,8 @@ export function cachedResolver(
       onLead(clock: number | undefined) {
         led = clock
       },
-      onHit(entry: Parameters<typeof leftOf>[0]) {
-        left = leftOf(entry)
+      onFound(entry: Parameters<typeof leftOf>[0], use: FoundUse) {
+        if (use === 'hit') left = leftOf(entry)
       },
       onStore() {
         stored = true

@@ -1,8 +1,8 @@
 import { type ExecutionResult, getOperationAST } from 'graphql'
 import { messageOf } from '../../../core/errors.ts'
 import { type Internals, internalsOf } from '../../../core/internals.ts'
-import { storedIn } from '../../../core/lookup.ts'
 import type { Policy } from '../../../core/options.ts'
+import type { FoundUse } from '../../../core/trip.ts'
 import type { CacheOutcome } from '../../http/cacheStatus.ts'
 import type { RequestDirectives } from '../../http/requestDirectives.ts'
 import { createPlans, type Plan } from '../documents/plans.ts'
@@ -94,9 +94,8 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
   ): Promise<Answer> {
     const { id, key, scope } = admitted
     const why = forced ? 'request' : 'miss'
-    const look = forced ? undefined : await internals.glance(id)
-    const found = storedIn(look)
-    if (found !== undefined) return shared(found.value as StoredResponse, scope, 'hit')
+    const glance = forced ? undefined : await internals.glance(id)
+    if (glance?.hit !== undefined) return shared(glance.hit.value as StoredResponse, scope, 'hit')
     let hit = false
     const { args, execute } = question
     const run = createRun({
@@ -111,8 +110,8 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
       refuse: () => admission.refuse(id),
       withSaid,
     })
-    const onHit = () => {
-      hit = true
+    const onFound = (_: unknown, use: FoundUse) => {
+      hit = use === 'hit'
     }
     const order = {
       id,
@@ -122,10 +121,10 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
       forced,
       tags: run.tags,
       since: run.since,
-      onHit,
+      onFound,
       onStore: run.store,
     }
-    const asked = internals.ask(order, run.load, run.leaving?.signal, look)
+    const asked = internals.ask(order, run.load, run.leaving?.signal, glance?.look)
     let given: unknown
     try {
       given = await (run.leaving === undefined ? asked : Promise.race([asked, run.begun]))

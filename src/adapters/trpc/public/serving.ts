@@ -1,5 +1,6 @@
 import type { Internals } from '../../../core/internals.ts'
 import type { CallOptions, Policy } from '../../../core/options.ts'
+import type { FoundUse } from '../../../core/trip.ts'
 import type { CacheOutcome } from '../../http/cacheStatus.ts'
 import { etagOf } from '../../http/etag.ts'
 import { type CallOutcome, collect } from '../outcomes.ts'
@@ -36,8 +37,8 @@ export function serving(internals: Internals, form: string) {
     let hit = false
     let stored = false
     let tags: readonly string[] = []
-    const onHit = () => {
-      hit = true
+    const onFound = (_: unknown, use: FoundUse) => {
+      hit = use === 'hit'
     }
     const onStore = () => {
       stored = true
@@ -54,7 +55,7 @@ export function serving(internals: Internals, form: string) {
       return own.answer
     }
     const shape = `public tRPC query ${asked.path}`
-    const order = { id, key, shape, policy, tags: () => tags, forced: false, onHit, onStore }
+    const order = { id, key, shape, policy, tags: () => tags, forced: false, onFound, onStore }
     let value: unknown
     try {
       value = await internals.ask(order, load, undefined)

@@ -1,0 +1,107 @@
+import type { Calls } from './calls.ts'
+import type { Key } from './key.ts'
+import type { Order } from './trip.ts'
+
+/** What the loader of many gets. */
+export interface LoadManyContext {
+  /** Aborted when nobody waits for any of the values any more, in this instance or another. */
+  readonly signal: AbortSignal
+}
+
+/** The values of these keys, in order; an `Error` in the place of one is that key's alone. */
+export type LoadMany<K extends Key, V> = (
+  keys: readonly K[],
+  context: LoadManyContext,
+) => readonly (V | Error)[] | Promise<readonly (V | Error)[]>
+
+/** A key that this instance leads. */
+interface Led {
+  readonly at: number
+  readonly signal: AbortSignal
+  resolve(value: unknown): void
+  reject(error: unknown): void
+}
+
+/**
+ * The values of many keys: those that are stored by one look for all; of the others, those that nobody computes by one call of the
+ * loader, which begins when for each it is known whether this instance leads it; those that somebody else computes when that has
+ * ended. A key that is given twice is asked for once.
+ */
+export async function askMany<K extends Key>(
+  calls: Pick<Calls, 'ask'>,
+  orders: readonly Order[],
+  load: LoadMany<K, unknown>,
+  signal: AbortSignal | undefined,
+): Promise<unknown[]> {
+  /** Those of which it is not known yet whether they are led. */
+  const unknown = new Set(orders.keys())
+  let led: Led[] = []
+
+  function known(at: number): void {
+    unknown.delete(at)
+    if (unknown.size > 0 || led.length === 0) return
+    const all = led
+    led = []
+    void loadAll(all)
+  }
+
+  async function loadAll(all: readonly Led[]): Promise<void> {
+    try {
+      const values = await load(
+        all.map(({ at }) => (orders[at] as Order).key as K),
+        { signal: allOf(all.map((one) => one.signal)) },
+      )
+      if (!Array.isArray(values) || values.length !== all.length) {
+        const given = Array.isArray(values) ? `${values.length} values` : typeof values
+        throw new TypeError(
+          `the loader of getOrSetMany must return a value for each of its ${all.length} keys, got ${given}`,
+        )
+      }
+      for (const [i, one] of all.entries()) {
+        const value: unknown = values[i]
+        if (value instanceof Error) one.reject(value)
+        else one.resolve(value)
+      }
+    } catch (error) {
+      for (const one of all) one.reject(error)
+    }
+  }
+
+  /** Of one key. What is led after the call of the loader, such as in the place of a leader that died, is another call. */
+  const loaderOf =
+    (at: number) =>
+    ({ signal: flight }: LoadManyContext) =>
+      new Promise<unknown>((resolve, reject) => {
+        led.push({ at, signal: flight, resolve, reject })
+        // In the next turn, so that what is led in this one is one call.
+        if (unknown.has(at)) known(at)
+        else queueMicrotask(() => known(at))
+      })
+
+  return Promise.all(
+    orders.map(async (order, at) => {
+      try {
+        return await calls.ask({ ...order, onWait: () => known(at) }, loaderOf(at), signal)
+      } finally {
+        known(at)
+      }
+    }),
+  )
+}
+
+/** Aborted when all of them are. */
+function allOf(signals: readonly AbortSignal[]): AbortSignal {
+  const [first] = signals
+  if (first !== undefined && signals.length === 1) return first
+  const controller = new AbortController()
+  let left = signals.length
+  for (const signal of signals) {
+    const aborted = () => {
+      left--
+      if (left === 0) controller.abort(signal.reason)
+    }
+    if (signal.aborted) aborted()
+    else signal.addEventListener('abort', aborted, { once: true })
+  }
+  return controller.signal
+}
