@@ -369,6 +369,18 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     policy: policyOf,
     ask: calls.ask,
     glance: calls.glance,
+    keep: (what, attempt) =>
+      keeper.keep({
+        what,
+        async renew() {
+          let delay: number | undefined
+          await attempt(async (order, load) => {
+            delay = await renewed(instance, calls, order, load)
+          })
+          if (delay === undefined) throw new Error('it was answered without the cache')
+          return delay
+        },
+      }),
     invalidate: ({ keys = [], tags = [] }) =>
       retries.invalidate({ ids: keys.map((key) => keyId(key, version)), tags: tagIds(tags) }),
     idOf(what, key, secret) {

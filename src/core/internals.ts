@@ -2,7 +2,12 @@ import type { Calls } from './calls.ts'
 import type { UnconfirmedError } from './errors.ts'
 import type { Events } from './events.ts'
 import type { InvalidateOptions } from './invalidation.ts'
+import type { KeptFresh } from './keepFresh.ts'
 import type { CallOptions, Policy } from './options.ts'
+import type { Loader, Order } from './trip.ts'
+
+/** Refreshes it where its end is near. Once per attempt. @throws Error where it is not fresh */
+export type Renew = (order: Order, load: Loader<unknown>) => Promise<void>
 
 /** What adapters use of a cache beyond its public face: what can be done once, at construction, is not done per request. */
 export interface Internals extends Pick<Calls, 'ask' | 'glance' | 'peek'> {
@@ -11,6 +16,11 @@ export interface Internals extends Pick<Calls, 'ask' | 'glance' | 'peek'> {
   now(): number
   /** Checks and completes call options. */
   policy(options: CallOptions<never>): Policy
+  /**
+   * Keeps something fresh that only its adapter can ask for. Each attempt asks for it as a request would, and where it comes to the
+   * cache calls `renew` in the place of `ask`.
+   */
+  keep(what: string, attempt: (renew: Renew) => Promise<unknown>): KeptFresh
   /**
    * What a mutation that is committed has changed. Resolves when the invalidation holds; or, where it was not confirmed in
    * its budget, with that error: it is tried again then until it is, or the cache is closed. To be awaited before the
