@@ -39,7 +39,7 @@ export const FLAWS: Readonly<Record<string, Flaw>> = {
     edits: [
       {
         file: 'core/calls.ts',
-        original: 'for (const table of [stored, flights, forced, solos, refreshes]) table.seal()',
+        original: 'for (const table of all) table.seal()',
         faulty: '',
       },
     ],

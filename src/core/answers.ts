@@ -1,0 +1,171 @@
+import { approach, overStale, type Seat, type Tables } from './approach.ts'
+import { isAbort, isTimeout, WaitTimeoutError } from './errors.ts'
+import type { AloneReason } from './events.ts'
+import type { Result } from './flight.ts'
+import type { Instance } from './instance.ts'
+import type { FoundValue, Look } from './lookup.ts'
+import { hides } from './refreshes.ts'
+import { type Loader, loading, type Order, runAlone } from './trip.ts'
+
+/** How one caller gets its value. */
+export interface Answers {
+  /** From what is stored, from a flight, or from its own loader. */
+  answer(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined, seen: Look | undefined): Promise<unknown>
+  /** From its own loader, for this caller only. */
+  own(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): unknown
+  /** Waits for the flight's result, as far as this caller's patience and wait limit go; `late` is for after that. */
+  resultOf(seat: Seat, order: Order, patience: Patience, late?: () => Result): Promise<Result>
+}
+
+/** How long a caller waits. */
+export interface Patience {
+  readonly signal: AbortSignal | undefined
+  /** Until when rather than have something stale: by `performance.now()`, or `Infinity`. */
+  readonly softEnd: number
+}
+
+/** So often a caller goes on after somebody else's abort; where each loader aborts itself that error is the answer. */
+const MAX_ABORTS = 2
+
+export function createAnswers(instance: Instance, tables: Tables): Answers {
+  const { events } = instance
+  const { solos, refreshes } = tables
+
+  /** Waits for the flight's result, as far as this caller's patience and wait limit go; `late` is for after that. */
+  function resultOf(
+    { flight, opener, stale }: Seat,
+    order: Order,
+    { signal, softEnd }: Patience,
+    late: () => Result = () => ({ type: 'alone', reason: 'waitTimeout' }),
+  ): Promise<Result> {
+    const { waitTimeout: limit, onWaitTimeout: policy } = order.policy
+    const onLimit = async (): Promise<Result> => {
+      events.emit({ type: 'waitTimeout', key: order.id, policy })
+      if (policy === 'throw') throw new WaitTimeoutError(order.id, limit)
+      return policy === 'stale' && stale !== undefined ? instead(order, stale, 'waitTimeout') : late()
+    }
+    const soft =
+      stale === undefined || softEnd === Number.POSITIVE_INFINITY
+        ? undefined
+        : {
+            limit: Math.max(0, softEnd - performance.now()),
+            answer: () => instead(order, stale, 'softTimeout'),
+          }
+    return flight.wait({ signal, limit, onLimit, opener, soft })
+  }
+
+  /** A stale value, in the place of what did not come. */
+  function instead(
+    order: Order,
+    { value, entry }: FoundValue,
+    reason: 'error' | 'softTimeout' | 'waitTimeout',
+  ): Result & { type: 'value' } {
+    events.emit({ type: 'stale', key: order.id, reason })
+    order.onFound?.(entry, 'fallback')
+    return { type: 'value', value, once: false }
+  }
+
+  async function answer(
+    order: Order,
+    load: Loader<unknown>,
+    signal: AbortSignal | undefined,
+    seen: Look | undefined,
+  ): Promise<unknown> {
+    const caller = { order, lead: () => loading(instance, order, load), load, signal }
+    const { softTimeout } = order.policy
+    const softEnd = softTimeout === Number.POSITIVE_INFINITY ? softTimeout : performance.now() + softTimeout
+    const patience = { signal, softEnd }
+    let aborts = 0
+    for (let look = seen; ; look = undefined) {
+      const seat = await approach(instance, tables, caller, look)
+      if (seat.type === 'hit') {
+        if (seat.found.type === 'error') throw seat.found.error
+        return seat.found.value
+      }
+      let result: Result
+      try {
+        result = await resultOf(seat, order, patience)
+      } catch (error) {
+        // Somebody else's abort: it says nothing about the value, nor about this caller.
+        if (!seat.opener && isOthersAbort(error, signal) && ++aborts <= MAX_ABORTS) continue
+        return insteadOf(error, order, seat.stale, signal)
+      }
+      switch (result.type) {
+        case 'value':
+          return seat.opener || !result.once ? result.value : own(order, load, signal)
+        case 'alone':
+          // Waited for in vain: the next one must not wait for it again.
+          if (solos.get(order.id) === seat.flight) seat.flight.detach()
+          return solo(order, load, patience, result.reason, seat.stale)
+        case 'again':
+          continue
+        default:
+          result satisfies never
+      }
+    }
+  }
+
+  /** A stale value in the place of an error. @throws the error, where there is none or it does not hide it */
+  function insteadOf(
+    error: unknown,
+    order: Order,
+    stale: FoundValue | undefined,
+    signal: AbortSignal | undefined,
+  ): unknown {
+    if (stale === undefined || signal?.aborted || error instanceof WaitTimeoutError || !hides(instance, order, error)) {
+      throw error
+    }
+    return instead(order, stale, 'error').value
+  }
+
+  /**
+   * The loader, without a flight in the store: one at a time for all callers here that have nothing else to wait for.
+   * Who waits longer than its limit for somebody's loader sees to it that another one runs.
+   */
+  async function solo(
+    order: Order,
+    load: Loader<unknown>,
+    patience: Patience,
+    reason: AloneReason,
+    stale: FoundValue | undefined,
+  ): Promise<unknown> {
+    const { signal } = patience
+    let aborts = 0
+    for (;;) {
+      const open = solos.get(order.id)
+      const flight =
+        open?.join() ??
+        solos.open(
+          order.id,
+          overStale(instance, refreshes, order, stale, (opened) =>
+            runAlone(instance, opened, order, load, reason, stale),
+          ),
+        )
+      const seat: Seat = { type: 'seat', flight, opener: open === undefined, stale }
+      let result: Result
+      try {
+        result = await resultOf(seat, order, patience, () => {
+          flight.detach()
+          return { type: 'again' }
+        })
+      } catch (error) {
+        if (!seat.opener && isOthersAbort(error, signal) && ++aborts <= MAX_ABORTS) continue
+        return insteadOf(error, order, stale, signal)
+      }
+      if (result.type !== 'value') continue
+      return seat.opener || !result.once ? result.value : own(order, load, signal)
+    }
+  }
+
+  /** The loader, for this caller only. */
+  function own(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): unknown {
+    return load({ signal: signal ?? new AbortController().signal, key: order.key })
+  }
+
+  return { answer, own, resultOf }
+}
+
+/** An abort that another caller caused. A timeout of the loader's own (`AbortSignal.timeout`) would befall all. */
+function isOthersAbort(error: unknown, signal: AbortSignal | undefined): boolean {
+  return isAbort(error) && !isTimeout(error) && !signal?.aborted
+}
