@@ -191,11 +191,12 @@ const NO_OUTAGE =
 const OVERLOADED: ReadonlySet<number> = new Set([408, 429])
 
 /**
- * The default of `isOutage`: everything but what is the caller's own fault, or true of what it asked for. It looks at `code`,
+ * The default of `isOutage`: everything but aborts, and what is the caller's own fault, or true of what it asked for. It looks at `code`,
  * `status`, `statusCode`, `extensions.code`, `extensions.http.status` and the same of the causes; RFC 5861 §4 has 500, 502, 503 and
  * 504 only, of which an error that is no response says nothing.
  */
 export function isOutage(error: unknown): boolean {
+  if (isAbort(error) && !isTimeout(error)) return false
   try {
     return !said(error).some((part) => {
       const status = Number(part)

@@ -31,6 +31,8 @@ export interface Offer {
   readonly ending: Ending
   /** Ids of the tags that the id must be listed under before. */
   readonly tags: readonly string[]
+  /** Of the value, where it may be stored. */
+  readonly times?: Times | undefined
 }
 
 /** How a flight ends with this value: stored, only shared, or neither. A promise only where the codec makes one. */
@@ -165,7 +167,7 @@ function encode(
     report(instance, publication, `the codec '${codec.id}' can't write it: ${messageOf(error)}`, '')
     return ALONE
   }
-  const offer = (ending: Ending): Offer => ({ ending, tags: tagIds(tags) })
+  const offer = (ending: Ending): Offer => ({ ending, tags: tagIds(tags), times })
   const encoded = (bytes: unknown): Offer => {
     const payload = payloadOf(codec, bytes)
     const { token: stamp } = publication

@@ -32,6 +32,8 @@ export interface Order {
   readonly shape?: string | undefined
   /** Of this call, where they are not the policy's. */
   readonly tags?: TagsOption | undefined
+  /** Of an error that is stored. Default: the tags where they are a list; what a function makes of a value nobody knows then. */
+  readonly errorTags?: readonly string[] | undefined
   readonly forced: boolean
   /**
    * Of a value that is made of others, which may have been computed before its own flight: the clock of tags that they hold
@@ -42,8 +44,11 @@ export interface Order {
   readonly onLead?: ((clock: number | undefined) => void) | undefined
   /** Called where something was stored when it was asked for, and again where a stale value is answered in the place of another. */
   readonly onFound?: ((entry: Times, use: FoundUse) => void) | undefined
-  /** Called before the answer where the value was sent to be stored; whether it is, the reply says later. */
-  readonly onStore?: (() => void) | undefined
+  /**
+   * Called before the answer where the value was sent to be stored, with the times it has there; whether it is, the reply says
+   * later.
+   */
+  readonly onStore?: ((times: Times) => void) | undefined
   /** Called when the flight that ran the loader has ended with a value: whether that is stored. */
   readonly onEnd?: ((stored: boolean) => void) | undefined
   /** Called where this caller waits for what another computes. */
@@ -127,7 +132,7 @@ function hasMark(present: Bytes | 'none', { stamp }: Entry): boolean {
 
 /** How `getOrSet` leads: it runs the loader, and ends the flight with what that returns or throws. */
 export function loading(instance: Instance, order: Order, load: Loader<unknown>): Lead {
-  const { id, key, shape, policy, tags } = order
+  const { id, key, shape, policy, tags, errorTags = tags } = order
   return async (flight, lease, stale) => {
     const { token } = lease
     let value: unknown
@@ -137,7 +142,7 @@ export function loading(instance: Instance, order: Order, load: Loader<unknown>)
       value = await run(instance, order, load, flight.signal, stale)
     } catch (error) {
       // A stale value that is there is worth more than an error.
-      const offer = (bytes: Bytes) => errorOfferOf(instance, { id, key, token, policy, tags }, error, bytes)
+      const offer = (bytes: Bytes) => errorOfferOf(instance, { id, key, token, policy, tags: errorTags }, error, bytes)
       void lease.fail(error, stale === undefined ? offer : undefined)
       throw error
     }
@@ -148,7 +153,7 @@ export function loading(instance: Instance, order: Order, load: Loader<unknown>)
     // Sent before anybody is answered: what this instance asks next, on the same connection, comes after it. Nobody
     // waits for the reply, which would only delay the answer; events tell it.
     void lease.publish(ending).then((reply) => order.onEnd?.(reply?.type === 'ok' && reply.stored))
-    if (ending.type === 'value') order.onStore?.()
+    if (ending.type === 'value' && offer.times !== undefined) order.onStore?.(offer.times)
     return own(flight, value, ending.type === 'alone')
   }
 }
