@@ -1,6 +1,6 @@
 /**
- * What a request asks of caches (RFC 9111 §5.2.1). All of it is advice that a cache may leave aside; `max-stale`,
- * `min-fresh` and `no-transform` are not read.
+ * What a request asks of caches (RFC 9111 §5.2.1). All of it is advice that a cache may leave aside; `min-fresh`,
+ * `no-transform`, and `stale-if-error` of RFC 5861 are not read.
  */
 export interface RequestDirectives {
   /** Not without asking the origin: compute anew. */
@@ -11,6 +11,8 @@ export interface RequestDirectives {
   readonly onlyIfCached: boolean
   /** Not older than so many seconds: 0 to 2^31. `undefined`: as old as it may be. */
   readonly maxAge: number | undefined
+  /** Not stale for longer than so many seconds: 0 to 2^31; `Infinity` where any time will do. `undefined`: not said. */
+  readonly maxStale: number | undefined
 }
 
 /** `undefined` where nothing is asked for, as in nearly all requests. */
@@ -22,10 +24,16 @@ export function requestDirectives(headers: { get(name: string): string | null })
   return pragma !== null && directivesOf(pragma)?.noCache ? { ...NOTHING, noCache: true } : undefined
 }
 
-const NOTHING: RequestDirectives = { noCache: false, noStore: false, onlyIfCached: false, maxAge: undefined }
+const NOTHING: RequestDirectives = {
+  noCache: false,
+  noStore: false,
+  onlyIfCached: false,
+  maxAge: undefined,
+  maxStale: undefined,
+}
 
 function directivesOf(field: string): RequestDirectives | undefined {
-  let { noCache, noStore, onlyIfCached, maxAge } = NOTHING
+  let { noCache, noStore, onlyIfCached, maxAge, maxStale } = NOTHING
   for (const member of field.match(MEMBERS) ?? []) {
     const equals = member.indexOf('=')
     const name = (equals === -1 ? member : member.slice(0, equals)).trim().toLowerCase()
@@ -36,10 +44,13 @@ function directivesOf(field: string): RequestDirectives | undefined {
       const seconds = equals === -1 ? 0 : secondsOf(member.slice(equals + 1).trim())
       // Said twice, as where a proxy adds its own, the smaller one holds: it satisfies both.
       maxAge = Math.min(seconds, maxAge ?? seconds)
+    } else if (name === 'max-stale') {
+      const seconds = equals === -1 ? Number.POSITIVE_INFINITY : secondsOf(member.slice(equals + 1).trim())
+      maxStale = Math.min(seconds, maxStale ?? seconds)
     }
   }
-  const asked = noCache || noStore || onlyIfCached || maxAge !== undefined
-  return asked ? { noCache, noStore, onlyIfCached, maxAge } : undefined
+  const asked = noCache || noStore || onlyIfCached || maxAge !== undefined || maxStale !== undefined
+  return asked ? { noCache, noStore, onlyIfCached, maxAge, maxStale } : undefined
 }
 
 /**

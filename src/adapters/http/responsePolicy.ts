@@ -6,6 +6,8 @@ export interface ResponsePolicy {
   readonly maxAge: number | undefined
   /** Seconds after those, in which it may be served while it is asked for (RFC 5861 §3). Default: none. */
   readonly staleWhileRevalidate?: number | undefined
+  /** Seconds after those, in which it may be served where who is asked fails (RFC 5861 §4). Default: none. */
+  readonly staleIfError?: number | undefined
   /** `false`: nobody may keep it, and the rest does not count. */
   readonly store: boolean
 }
@@ -15,10 +17,25 @@ export function cacheControlOf(policy: ResponsePolicy): string {
   if (!policy.store) return 'no-store'
   const scope = policy.shared ? 'public' : 'private'
   const maxAge = wholeSeconds(policy.maxAge)
-  // No stale-while-revalidate beside it: what must be validated is never served stale.
+  // No windows beside it: what must be validated is never served stale.
   if (maxAge === 0) return `${scope}, no-cache`
-  const stale = wholeSeconds(policy.staleWhileRevalidate)
-  return `${scope}, max-age=${maxAge}${stale === 0 ? '' : `, stale-while-revalidate=${stale}`}`
+  const windows = `${directive('stale-while-revalidate', policy.staleWhileRevalidate)}${directive('stale-if-error', policy.staleIfError)}`
+  return `${scope}, max-age=${maxAge}${windows}`
+}
+
+/**
+ * The policy as it is sent beside an `Age` of so many seconds, from which `max-age` counts (RFC 9111 §4.2). What is stale has a
+ * `maxAge` of 0 or less here, since when it is: it is sent with one that is over, and with those of its windows that are not;
+ * where all are, each use must be validated.
+ */
+export function sentWithAge(policy: ResponsePolicy, age: number): ResponsePolicy {
+  const { maxAge: left, staleWhileRevalidate, staleIfError } = policy
+  if (left === undefined) return policy
+  if (left >= 1) return { ...policy, maxAge: left + age }
+  const open = (window = 0) => (window + left >= 1 ? window : undefined)
+  const windows = { staleWhileRevalidate: open(staleWhileRevalidate), staleIfError: open(staleIfError) }
+  const isOver = windows.staleWhileRevalidate === undefined && windows.staleIfError === undefined
+  return { ...policy, ...windows, maxAge: isOver ? undefined : left + age }
 }
 
 /** What all of the policies allow: for one response that holds several answers. Of none: not to be kept. */
@@ -31,12 +48,18 @@ function stricter(a: ResponsePolicy, b: ResponsePolicy): ResponsePolicy {
     shared: a.shared && b.shared,
     maxAge: smaller(a.maxAge, b.maxAge),
     staleWhileRevalidate: smaller(a.staleWhileRevalidate, b.staleWhileRevalidate),
+    staleIfError: smaller(a.staleIfError, b.staleIfError),
     store: a.store && b.store,
   }
 }
 
 function smaller(a: number | undefined, b: number | undefined): number | undefined {
   return a === undefined || b === undefined ? undefined : Math.min(a, b)
+}
+
+function directive(name: string, given: number | undefined): string {
+  const seconds = wholeSeconds(given)
+  return seconds === 0 ? '' : `, ${name}=${seconds}`
 }
 
 /** RFC 9111 §1.2.2: what is larger is sent as this. */

@@ -3,7 +3,13 @@ import { describe, expect, it } from 'vitest'
 import { type RequestDirectives, requestDirectives } from '../../../src/adapters/http/requestDirectives.ts'
 import { cpuTime } from './cpuTime.ts'
 
-const NOTHING: RequestDirectives = { noCache: false, noStore: false, onlyIfCached: false, maxAge: undefined }
+const NOTHING: RequestDirectives = {
+  noCache: false,
+  noStore: false,
+  onlyIfCached: false,
+  maxAge: undefined,
+  maxStale: undefined,
+}
 
 describe('Cache-Control of a request', () => {
   it.each<[string, Partial<RequestDirectives>]>([
@@ -68,7 +74,15 @@ describe('Cache-Control of a request', () => {
     ['no-cache="x"', { noCache: true }],
     ['no-store=1', { noStore: true }],
     // Among others
-    ['max-stale=10, no-cache, min-fresh=3', { noCache: true }],
+    ['max-stale=10, no-cache, min-fresh=3', { noCache: true, maxStale: 10 }],
+    // Without an argument any time will do, RFC 9111 §5.2.1.2; what is none counts as 0
+    ['max-stale', { maxStale: Number.POSITIVE_INFINITY }],
+    ['max-stale, max-stale=5', { maxStale: 5 }],
+    ['max-stale=5, max-stale=9', { maxStale: 5 }],
+    ['Max-Stale="7"', { maxStale: 7 }],
+    ['max-stale=', { maxStale: 0 }],
+    ['max-stale=x, max-age=3', { maxStale: 0, maxAge: 3 }],
+    ['max-stale=99999999999', { maxStale: 2_147_483_648 }],
   ])('of %j', (field, expected) => {
     expect(requestDirectives(of({ 'cache-control': field }))).toEqual({ ...NOTHING, ...expected })
   })
@@ -80,8 +94,7 @@ describe('Cache-Control of a request', () => {
     '=',
     '"',
     'no-transform',
-    'max-stale',
-    'max-stale=60, min-fresh=5',
+    'min-fresh=5',
     'stale-if-error=60',
     'no-cached',
     'xno-cache',
@@ -214,7 +227,8 @@ const directive: fc.Arbitrary<{ text: string; means: Partial<RequestDirectives> 
     .tuple(fc.constantFrom('max-age', 'Max-Age'), fc.nat(), fc.boolean())
     .map(([name, maxAge, quoted]) => ({ text: `${name}=${quoted ? `"${maxAge}"` : maxAge}`, means: { maxAge } })),
   fc.constantFrom('max-age=x', 'max-age', 'max-age=""').map((text) => ({ text, means: { maxAge: 0 } })),
-  fc.constantFrom('', 'max-stale', 'min-fresh=3').map((text) => ({ text, means: {} })),
+  fc.constantFrom('', 'min-fresh=3').map((text) => ({ text, means: {} })),
+  fc.constantFrom('max-stale=9', 'MAX-stale="9"').map((text) => ({ text, means: { maxStale: 9 } })),
   fc.string().map((inside) => ({ text: `x="${inside.replace(/["\\]/g, '\\$&')}"`, means: {} })),
 )
 

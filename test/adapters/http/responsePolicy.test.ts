@@ -1,6 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { cacheControlOf, type ResponsePolicy, strictest } from '../../../src/adapters/http/responsePolicy.ts'
+import {
+  cacheControlOf,
+  type ResponsePolicy,
+  sentWithAge,
+  strictest,
+} from '../../../src/adapters/http/responsePolicy.ts'
 
 const PRIVATE: ResponsePolicy = { shared: false, maxAge: undefined, store: true }
 const PUBLIC: ResponsePolicy = { shared: true, maxAge: undefined, store: true }
@@ -31,9 +36,15 @@ describe('Cache-Control of a response', () => {
     ['private, max-age=42', { ...PRIVATE, maxAge: 42, staleWhileRevalidate: -5 }],
     ['private, max-age=42', { ...PRIVATE, maxAge: 42, staleWhileRevalidate: Number.NaN }],
     ['private, max-age=42', { ...PRIVATE, maxAge: 42, staleWhileRevalidate: undefined }],
+    ['private, max-age=42, stale-if-error=9', { ...PRIVATE, maxAge: 42, staleIfError: 9.5 }],
+    [
+      'private, max-age=42, stale-while-revalidate=10, stale-if-error=600',
+      { ...PRIVATE, maxAge: 42, staleWhileRevalidate: 10, staleIfError: 600 },
+    ],
+    ['private, max-age=42', { ...PRIVATE, maxAge: 42, staleWhileRevalidate: 0, staleIfError: 0.9 }],
     // What must be validated is never served stale
     ['private, no-cache', { ...PRIVATE, staleWhileRevalidate: 10 }],
-    ['public, no-cache', { ...PUBLIC, maxAge: 0, staleWhileRevalidate: 10 }],
+    ['public, no-cache', { ...PUBLIC, maxAge: 0, staleWhileRevalidate: 10, staleIfError: 10 }],
     // At most 2^31, RFC 9111 §1.2.2
     ['public, max-age=2147483647', { ...PUBLIC, maxAge: 2_147_483_647 }],
     ['public, max-age=2147483648', { ...PUBLIC, maxAge: 2_147_483_648 }],
@@ -50,16 +61,17 @@ describe('Cache-Control of a response', () => {
 
   it('of any policy is in one of its four forms', () => {
     const forms =
-      /^(?:no-store|(?:public|private), (?:no-cache|max-age=[1-9]\d*(?:, stale-while-revalidate=[1-9]\d*)?))$/
+      /^(?:no-store|(?:public|private), (?:no-cache|max-age=[1-9]\d*(?:, stale-while-revalidate=[1-9]\d*)?(?:, stale-if-error=[1-9]\d*)?))$/
     fc.assert(
       fc.property(policy, (given) => {
         expect(cacheControlOf(given)).toMatch(forms)
-        const { store, shared, fresh, stale } = allowedBy(given)
+        const { store, shared, fresh, stale, onError } = allowedBy(given)
         expect(store).toBe(given.store)
         if (!store) return
         expect(shared).toBe(given.shared)
         expect(fresh).toBeLessThanOrEqual(Math.max(0, given.maxAge || 0))
         expect(stale).toBeLessThanOrEqual(Math.max(0, given.staleWhileRevalidate || 0))
+        expect(onError).toBeLessThanOrEqual(Math.max(0, given.staleIfError || 0))
       }),
     )
   })
@@ -79,6 +91,14 @@ describe('the strictest of several policies', () => {
     ['must be validated if one must', [A, { ...A, maxAge: undefined }], { ...A, maxAge: undefined }],
     ['must be validated rather than be fresh for no time', [{ ...A, maxAge: 0 }, PUBLIC], PUBLIC],
     ['must be validated if one has no number', [A, { ...A, maxAge: Number.NaN }], { ...A, maxAge: Number.NaN }],
+    [
+      'has the smaller of both windows of errors',
+      [
+        { ...PUBLIC, maxAge: 60, staleIfError: 5 },
+        { ...PUBLIC, maxAge: 60, staleIfError: 9 },
+      ],
+      { ...PUBLIC, maxAge: 60, staleIfError: 5 },
+    ],
     ['is never stale if one is never', [A, { ...PUBLIC, maxAge: 90 }], { ...PUBLIC, maxAge: 60 }],
     ['may live for ever if all may', [{ ...PUBLIC, maxAge: Infinity }, A], { ...PUBLIC, maxAge: 60 }],
     [
@@ -133,6 +153,7 @@ describe('the strictest of several policies', () => {
           if (allowed.shared) expect(one.shared).toBe(true)
           expect(allowed.fresh).toBeLessThanOrEqual(one.fresh)
           expect(allowed.stale).toBeLessThanOrEqual(one.stale)
+          expect(allowed.onError).toBeLessThanOrEqual(one.onError)
         }
         if (!allowed.store) return
         expect(allowed.shared).toBe(each.every(({ shared }) => shared))
@@ -146,6 +167,39 @@ describe('the strictest of several policies', () => {
     const policies = [Object.freeze({ ...A }), Object.freeze({ ...B })]
     strictest(Object.freeze(policies))
     expect(policies).toEqual([A, B])
+  })
+})
+
+describe('beside an Age', () => {
+  it.each<[string, number, Partial<ResponsePolicy>]>([
+    // What is left, and how long ago it was made: a cache takes Age off again (RFC 9111 §4.2)
+    ['public, max-age=60', 10, { maxAge: 50 }],
+    ['public, max-age=60, stale-while-revalidate=30', 10, { maxAge: 50, staleWhileRevalidate: 30 }],
+    ['public, no-cache', 10, {}],
+    ['public, no-cache', 10, { maxAge: 0.9 }],
+    ['public, no-cache', 70, { maxAge: -10 }],
+    // Stale: the windows count from when it became so, which max-age says; those that are over are not said
+    ['public, max-age=60, stale-while-revalidate=30', 70, { maxAge: -10, staleWhileRevalidate: 30 }],
+    ['public, max-age=60, stale-if-error=600', 100, { maxAge: -40, staleWhileRevalidate: 30, staleIfError: 600 }],
+    ['public, max-age=60, stale-while-revalidate=30', 60, { maxAge: 0.5, staleWhileRevalidate: 30 }],
+    ['public, no-cache', 90, { maxAge: -30, staleWhileRevalidate: 30 }],
+    ['public, no-cache', 700, { maxAge: -640, staleWhileRevalidate: 30, staleIfError: 600 }],
+    ['public, no-cache', 5, { maxAge: Number.NaN, staleWhileRevalidate: 30 }],
+  ])('is %j at the age of %d s of %j', (field, age, given) => {
+    expect(cacheControlOf(sentWithAge({ ...PUBLIC, ...given }, age))).toBe(field)
+  })
+
+  it('allows to be fresh for no longer than is left, and to be stale for no longer than the window', () => {
+    const seconds = fc.integer({ min: 0, max: 100 })
+    fc.assert(
+      fc.property(fc.integer({ min: -200, max: 200 }), seconds, seconds, seconds, (maxAge, age, stale, onError) => {
+        const given = { ...PUBLIC, maxAge, staleWhileRevalidate: stale, staleIfError: onError }
+        const allowed = allowedBy(sentWithAge(given, age))
+        expect(allowed.fresh - age).toBeLessThanOrEqual(Math.max(0, maxAge))
+        if (allowed.stale > 0) expect(allowed.fresh + allowed.stale - age).toBeLessThanOrEqual(maxAge + stale)
+        if (allowed.onError > 0) expect(allowed.fresh + allowed.onError - age).toBeLessThanOrEqual(maxAge + onError)
+      }),
+    )
   })
 })
 
@@ -163,12 +217,13 @@ const policy: fc.Arbitrary<ResponsePolicy> = fc.record({
   shared: fc.boolean(),
   maxAge: seconds,
   staleWhileRevalidate: seconds,
+  staleIfError: seconds,
   // Mostly kept: else hardly a list had any other property.
   store: fc.nat({ max: 7 }).map((n) => n > 0),
 })
 
 /** What a cache reads in the field: seconds. */
-function allowedBy(given: ResponsePolicy): { store: boolean; shared: boolean; fresh: number; stale: number } {
+function allowedBy(given: ResponsePolicy) {
   const directives = cacheControlOf(given).split(', ')
   const secondsOf = (name: string) => {
     const found = directives.find((directive) => directive.startsWith(`${name}=`))
@@ -179,5 +234,6 @@ function allowedBy(given: ResponsePolicy): { store: boolean; shared: boolean; fr
     shared: directives.includes('public'),
     fresh: secondsOf('max-age'),
     stale: secondsOf('stale-while-revalidate'),
+    onError: secondsOf('stale-if-error'),
   }
 }
