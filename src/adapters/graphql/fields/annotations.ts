@@ -32,6 +32,9 @@ export const cachedDirectiveTypeDefs = /* GraphQL */ `
 
   directive @cached(
     maxAge: Int
+    staleWhileRevalidate: Int
+    staleIfError: Int
+    negativeMaxAge: Int
     scope: CachedScope
     parentKey: String
     vary: [String!]
@@ -42,6 +45,11 @@ export const cachedDirectiveTypeDefs = /* GraphQL */ `
 
 const NAMES: ReadonlySet<string> = new Set<keyof CachedField>([
   'maxAge',
+  'staleWhileRevalidate',
+  'staleIfError',
+  'negativeMaxAge',
+  'isNegative',
+  'isOutage',
   'scope',
   'parentKey',
   'vary',
@@ -130,9 +138,15 @@ function checkSaid(said: CachedField): void {
   for (const name of Object.keys(said)) {
     if (!NAMES.has(name)) throw new TypeError(`there is no ${name}, only ${[...NAMES].join(', ')}`)
   }
-  const { maxAge, scope, parentKey, vary, tags, entities, serialize, revive } = said
+  const { maxAge, staleWhileRevalidate, staleIfError, negativeMaxAge } = said
+  const { scope, parentKey, vary, tags, entities, isNegative, isOutage, serialize, revive } = said
   if (maxAge !== undefined && !(typeof maxAge === 'number' && maxAge > 0)) {
     throw new RangeError(`maxAge must be greater than 0 (s), got ${show(maxAge)}`)
+  }
+  for (const [name, given] of Object.entries({ staleWhileRevalidate, staleIfError, negativeMaxAge })) {
+    if (given !== undefined && !(typeof given === 'number' && given >= 0)) {
+      throw new RangeError(`${name} must be at least 0 (s), got ${show(given)}`)
+    }
   }
   if (scope !== undefined) checkFieldScope('scope', scope)
   if (entities !== undefined) checkFlag('entities', entities)
@@ -151,7 +165,7 @@ function checkSaid(said: CachedField): void {
   }
   const odd = Array.isArray(vary) ? vary.find((path) => path.split('.').includes('')) : undefined
   if (odd !== undefined) throw new TypeError(`vary must have paths such as user.tenant, got ${show(odd)}`)
-  for (const [name, given] of Object.entries({ serialize, revive })) {
+  for (const [name, given] of Object.entries({ isNegative, isOutage, serialize, revive })) {
     if (given !== undefined && typeof given !== 'function') {
       throw new TypeError(`${name} must be a function, got ${show(given)}`)
     }

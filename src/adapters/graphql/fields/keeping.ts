@@ -23,6 +23,8 @@ export interface Flown {
 
 /** What is kept of what a resolver gave. */
 export interface Keeping {
+  /** ms that a value is fresh, whatever it is made of. */
+  ttlOf(value: unknown, id: string): number
   /** Whether the value turned out to be for less than all who have the same id. */
   isPersonal(said: FieldHints, flown: Flown): boolean
   /** What others get; `UNSHARED` where each must resolve it. @throws TypeError with `strict`, for what can't be kept */
@@ -55,6 +57,19 @@ export function createKeeping(plan: FieldPlan, strict: boolean, events: Events, 
     return UNSHARED
   }
 
+  /** ms that it is fresh by itself, and whether it is one of those that nothing was found for. */
+  function freshnessOf(value: unknown, id: string): { readonly ttl: number; readonly negative: boolean } {
+    const { ttl, negativeTtl } = plan
+    if (negativeTtl === undefined) return { ttl, negative: false }
+    try {
+      const negative = Boolean(notAsync('isNegative', plan.isNegative(value)))
+      return { ttl: negative ? negativeTtl : ttl, negative }
+    } catch (error) {
+      events.emit({ type: 'policyError', key: id, option: 'isNegative', error })
+      return { ttl: 0, negative: false }
+    }
+  }
+
   /** Whether it turned out to be for less than all who have the same id. */
   function isPersonal({ hints, parts }: FieldHints, { id, scope }: Flown): boolean {
     const isOfOthers = parts.some((part) => !isFor(part, scope))
@@ -69,18 +84,21 @@ export function createKeeping(plan: FieldPlan, strict: boolean, events: Events, 
     if (plain === UNSHARED || isPersonal({ hints, parts }, flown)) return UNSHARED
     const said = hints.map(({ maxAge }) => (maxAge === undefined ? Number.POSITIVE_INFINITY : maxAge * 1000))
     // It will be an error of the executor, and errors are not stored.
-    const most = isRefusedBy(plan.type, value) ? 0 : plan.ttl
+    const { ttl: usual, negative } = freshnessOf(value, id)
+    const most = isRefusedBy(plan.type, value) ? 0 : usual
     const ttl = [...said, ...parts.map((part) => part.ttl)].reduce((a, b) => Math.min(a, b), most)
     const tags = parts.flatMap((part) => part.tags)
     const since = parts.reduce((least, part) => Math.min(least, part.clock), clock ?? 0)
     return {
       value: plain,
-      ...(ttl < plan.ttl ? { ttl } : {}),
+      ...(ttl === plan.ttl ? {} : { ttl }),
+      // Where it is fresh for even less that counts.
+      ...(negative && ttl === usual ? { negative: true as const } : {}),
       ...(tags.length === 0 ? {} : { tags }),
       ...(clock === undefined ? {} : { clock }),
       ...(since < (clock ?? 0) ? { since } : {}),
     } satisfies Kept
   }
 
-  return { isPersonal, keptOf }
+  return { ttlOf: (value, id) => freshnessOf(value, id).ttl, isPersonal, keptOf }
 }

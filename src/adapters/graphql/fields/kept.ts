@@ -1,8 +1,10 @@
 /** What is stored of a field. */
 export interface Kept {
   readonly value: unknown
-  /** ms, where its resolver, or what it is made of, said less than the field. */
+  /** ms, where it is not that of the field: its resolver, or what it is made of, said less, or it is negative. */
   readonly ttl?: number
+  /** Whether it is fresh for as long as nothing is that was not found, and of no use then. */
+  readonly negative?: true
   /** Of what it is made of, besides its own. */
   readonly tags?: readonly string[]
   /** The clock of tags when its flight began, where that is known: what is stored holds since then. */

@@ -1,13 +1,18 @@
 import type { Cache } from '../../../core/cache.ts'
 import { known, show } from '../../../core/checks.ts'
+import { FRESHNESS_OPTIONS, type FreshnessOptions } from '../../../core/freshnessOptions.ts'
 import { internalsOf } from '../../../core/internals.ts'
 import type { CallOptions } from '../../../core/options.ts'
 import type { Scope } from '../../../core/scope.ts'
 import type { CacheScope } from '../documents/cacheControl.ts'
 
-/** What is said of all cached fields of a schema. */
+/**
+ * What is said of all cached fields of a schema. `isNegative` is asked for the value that the resolver gave; what the cache has for
+ * its default is of other values.
+ */
 export interface CachedFieldsOptions<C = unknown>
-  extends Pick<CallOptions, 'leaseTtl' | 'maxFlightTime' | 'waitTimeout' | 'onWaitTimeout' | 'shareError'> {
+  extends Pick<CallOptions, 'leaseTtl' | 'maxFlightTime' | 'waitTimeout' | 'onWaitTimeout' | 'shareError'>,
+    FreshnessOptions {
   readonly cache: Cache
   /**
    * Whose data the value of a field with `scope: PRIVATE` is: a non-empty string (user, tenant, session) is part of its key;
@@ -47,6 +52,16 @@ export interface ResolvedField<P = unknown, A = Readonly<Record<string, unknown>
 export interface CachedField<P = unknown, A = Readonly<Record<string, unknown>>, C = unknown, R = unknown> {
   /** s that the value is fresh, greater than 0, or `Infinity`. Default: `ttl` of the options. */
   readonly maxAge?: number | undefined
+  /** s, at least 0, that it is answered at once after that, while one instance resolves it anew. Default: that of the options (ms). */
+  readonly staleWhileRevalidate?: number | undefined
+  /** s, at least 0, that it is answered after that where the resolver fails, or is too slow. Default: that of the options (ms). */
+  readonly staleIfError?: number | undefined
+  /** s, at least 0, that a value is fresh that `isNegative` calls one: nothing was found. Default: `negativeTtl` of the options (ms). */
+  readonly negativeMaxAge?: number | undefined
+  /** Which values count as negative. Default: that of the options, else `null` and `undefined`. */
+  readonly isNegative?: ((value: R) => boolean) | undefined
+  /** Whether an error of the resolver is hidden behind a stale value. Default: that of the options. */
+  readonly isOutage?: ((error: unknown) => boolean) | undefined
   /** `'PUBLIC'`: the same for everybody, also in whether they may see it; `'PRIVATE'`: of a session. Default: `defaultScope`. */
   readonly scope?: CacheScope | undefined
   /** The field that identifies the parent, or a function of the parent that does. Not at fields of `Query`. Default: `id`. */
@@ -76,10 +91,18 @@ export interface FieldsSettings {
   readonly entities: boolean
   readonly idFields: readonly string[]
   readonly strict: boolean
+  readonly isNegative: (value: unknown) => boolean
   readonly policy: CallOptions<never>
 }
 
-const OF_POLICY = ['leaseTtl', 'maxFlightTime', 'waitTimeout', 'onWaitTimeout', 'shareError'] as const
+const OF_POLICY = [
+  'leaseTtl',
+  'maxFlightTime',
+  'waitTimeout',
+  'onWaitTimeout',
+  'shareError',
+  ...(FRESHNESS_OPTIONS as readonly (keyof FreshnessOptions)[]),
+] as const
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof CachedFieldsOptions>([
   'cache',
@@ -126,8 +149,13 @@ export function fieldsSettings(
     entities,
     idFields: [...idFields],
     strict,
+    isNegative: options.isNegative ?? isNothing,
     policy,
   }
+}
+
+function isNothing(value: unknown): boolean {
+  return value === null || value === undefined
 }
 
 /** @throws TypeError */

@@ -2,6 +2,8 @@
 export interface FieldOutcomes {
   /** Stored. */
   hit?: number
+  /** Stored, and not fresh any more: it is resolved anew behind the answer, or that has failed, or took too long. */
+  stale?: number
   /** Resolved here, for all who ask. */
   led?: number
   /** Resolved for another request, here or in another instance. */

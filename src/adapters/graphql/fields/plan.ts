@@ -1,18 +1,16 @@
 import { type GraphQLOutputType, type GraphQLSchema, getNullableType, isLeafType } from 'graphql'
 import { notAsync } from '../../../core/checks.ts'
 import type { Internals } from '../../../core/internals.ts'
-import type { CallOptions, Policy } from '../../../core/options.ts'
 import { checkTags } from '../../../core/tag.ts'
 import { schemaDigest } from '../documents/digests.ts'
-import { originalOf } from '../results/failures.ts'
 import type { Annotation } from './annotations.ts'
 import { entityTags } from './entities.ts'
-import { type Kept, UNSHARED } from './kept.ts'
+import { type Lifetime, lifetimeOf } from './lifetime.ts'
 import type { CachedField, FieldsSettings, ResolvedField } from './options.ts'
 import { templateOf } from './templates.ts'
 
 /** How a field is cached: what is said of it, checked against the schema. */
-export interface FieldPlan {
+export interface FieldPlan extends Lifetime {
   readonly coordinate: string
   /** For messages: `field Product.reviews`. */
   readonly what: string
@@ -20,11 +18,6 @@ export interface FieldPlan {
   readonly schema: string
   readonly type: GraphQLOutputType
   readonly private: boolean
-  /** ms */
-  readonly ttl: number
-  readonly policy: Policy
-  /** Whether an error may be told to others in this instance. */
-  readonly shareError: Policy['shareError']
   /** Whether something of the context is in the key. */
   readonly varies: boolean
   /** What of the parent is in the key; nothing for fields of the query itself. @throws TypeError for one that can't be told from others */
@@ -53,22 +46,14 @@ export function fieldPlan(
   if (scope === 'PRIVATE' && settings.session === undefined) {
     throw new TypeError('its scope is PRIVATE, and there is no session: give session, a function of the context')
   }
-  const ttl = said.maxAge === undefined ? settings.ttl : said.maxAge * 1000
   const { vary = [] } = said
-  const policy = internals.policy({
-    ...settings.policy,
-    ttl: (kept: Kept) => kept.ttl ?? ttl,
-    shouldCache: (kept: unknown) => kept !== UNSHARED,
-  } as CallOptions<never>)
   return {
+    ...lifetimeOf(said, settings, internals),
     coordinate,
     what: `field ${coordinate}`,
     schema: schemaDigest(schema),
     type: field.type,
     private: scope === 'PRIVATE',
-    ttl,
-    policy: { ...policy, shareError: (error) => travels(error) && policy.shareError(error) },
-    shareError: policy.shareError,
     varies: typeof vary === 'function' || vary.length > 0,
     parentOf: parentReader(schema, type, said.parentKey),
     variedBy: typeof vary === 'function' ? ownReader(vary) : pathsReader(vary),
@@ -76,15 +61,6 @@ export function fieldPlan(
     serialize: said.serialize,
     revive: said.revive,
   }
-}
-
-/**
- * Whether an error is in another instance what it is here. It gets there by its name, without its class and what it was made
- * of: by those it may be masked here, or told.
- */
-function travels(error: unknown): boolean {
-  const { name } = Object(error) as { name?: unknown }
-  return (name === 'GraphQLError') === (originalOf(error) === undefined)
 }
 
 function parentReader(

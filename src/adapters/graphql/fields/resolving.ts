@@ -1,19 +1,21 @@
 import type { GraphQLFieldResolver } from 'graphql'
 import { notAsync } from '../../../core/checks.ts'
+import type { Times } from '../../../core/entry.ts'
 import { messageOf } from '../../../core/errors.ts'
+import { freshFor } from '../../../core/freshness.ts'
 import type { Internals } from '../../../core/internals.ts'
 import type { Look } from '../../../core/lookup.ts'
 import { scopeOf } from '../../../core/scope.ts'
-import type { FoundUse } from '../../../core/trip.ts'
+import type { FoundUse, LoadContext } from '../../../core/trip.ts'
 import { heldSince, type Part } from '../responses/parts.ts'
-import { isInField, tellPart, withFieldHints } from '../responses/resolverHints.ts'
+import { isHeard, isInField, tellPart, withFieldHints } from '../responses/resolverHints.ts'
 import { mayHear, othersError } from '../results/failures.ts'
 import { createKeeping, type Refused } from './keeping.ts'
 import { isKept, type Kept, UNSHARED } from './kept.ts'
 import type { FieldCall, FieldsSettings } from './options.ts'
 import { type FieldOutcomes, noteOutcome } from './outcomes.ts'
 import type { FieldPlan } from './plan.ts'
-import { FAILED, settled } from './values.ts'
+import { FailedMembers, settled } from './values.ts'
 
 type Resolver = GraphQLFieldResolver<unknown, unknown>
 
@@ -21,12 +23,17 @@ type Resolver = GraphQLFieldResolver<unknown, unknown>
 interface Resolved {
   readonly value: unknown
   readonly outcome: keyof FieldOutcomes
-  /** ms that it is fresh. */
+  /** ms that it is fresh yet; 0 or less where it is stale. */
   readonly ttl: number
   /** Of what it is made of, besides its own. */
   readonly tags: readonly string[]
   /** As of a part. */
   readonly clock: number
+}
+
+/** What the resolver gave when it was run for all. */
+interface Own {
+  readonly value: unknown
 }
 
 /** The resolver of a cached field: in queries it asks the cache first; in all else it is the one that was there. */
@@ -58,17 +65,24 @@ export function cachedResolver(
     }
   }
 
-  async function alone(run: () => unknown): Promise<Resolved> {
-    return { value: await run(), outcome: 'uncached', ttl: plan.ttl, tags: [], clock: Number.POSITIVE_INFINITY }
+  function uncached(value: unknown): Resolved {
+    return { value, outcome: 'uncached', ttl: keeping.ttlOf(value, what), tags: [], clock: Number.POSITIVE_INFINITY }
   }
 
-  /** What others have made; the field is resolved for this request alone where that can't be had. */
+  async function alone(run: () => unknown): Promise<Resolved> {
+    return uncached(await run())
+  }
+
+  /**
+   * What others have made, `left` ms fresh where it was stored before; the field is resolved for this request alone where that
+   * can't be had.
+   */
   function others(kept: Kept, id: string, left: number | undefined, run: () => unknown): Resolved | Promise<Resolved> {
     const { ttl = plan.ttl, tags = [], clock = 0, since = clock } = kept
     try {
       const value = revive === undefined ? kept.value : notAsync('revive', revive(kept.value as never))
       if (left === undefined) return { value, outcome: 'followed', ttl, tags, clock: since }
-      return { value, outcome: 'hit', ttl: left, tags, clock }
+      return { value, outcome: left > 0 ? 'hit' : 'stale', ttl: left, tags, clock }
     } catch (error) {
       events.emit({ type: 'policyError', key: id, option: 'revive', error })
       return alone(run)
@@ -85,8 +99,8 @@ export function cachedResolver(
     return kept === undefined ? alone(run) : others(kept as Kept, id, left, run)
   }
 
-  function leftOf({ createdAt, ttl }: { readonly createdAt: number; readonly ttl: number }): number {
-    return createdAt + ttl - internals.now()
+  function leftOf(entry: Pick<Times, 'createdAt' | 'ttl'>): number {
+    return freshFor(entry, internals.now())
   }
 
   async function ask(id: string, scope: string | null, call: FieldCall, run: () => unknown): Promise<Resolved> {
@@ -106,8 +120,9 @@ export function cachedResolver(
     let ran = false
     let led: number | undefined
     let parts: readonly Part[] = []
-    let own: { readonly value: unknown } | undefined
+    let own: Own | undefined
     let failed: { readonly error: unknown } | undefined
+    /** As of `others`: where it is known the answer is none of what is resolved here, which may go on behind it. */
     let left: number | undefined
     let stored = false
     const order = {
@@ -121,15 +136,16 @@ export function cachedResolver(
       onLead(clock: number | undefined) {
         led = clock
       },
-      onFound(entry: Parameters<typeof leftOf>[0], use: FoundUse) {
-        if (use === 'hit') left = leftOf(entry)
+      onFound(entry: Times, use: FoundUse) {
+        if (use !== 'stale') left = leftOf(entry)
       },
       onStore() {
         stored = true
       },
     }
-    const load = () =>
-      withFieldHints({ cache, id }, async (said) => {
+    const load = ({ stale }: Pick<LoadContext, 'stale'>) => {
+      const waits = () => left === undefined
+      return withFieldHints({ cache, id }, waits, async (said) => {
         ran = true
         own = undefined
         failed = undefined
@@ -145,21 +161,32 @@ export function cachedResolver(
           return UNSHARED
         }
         const value = await settled(given)
-        own = { value: value === FAILED ? given : value }
-        return value === FAILED ? UNSHARED : keeping.keptOf(value, flown, said)
+        if (value instanceof FailedMembers) {
+          own = { value: given }
+          // All of what was there before may be better than a part.
+          if (stale !== undefined && !keeping.isPersonal(said, flown)) throw value
+          return UNSHARED
+        }
+        own = { value }
+        return keeping.keptOf(value, flown, said)
       })
+    }
     let kept: unknown
     try {
       kept = await internals.ask(order, load, undefined, look)
     } catch (error) {
-      if (ran) throw error
+      if (ran && left === undefined) {
+        if (own !== undefined && error instanceof FailedMembers) return uncached((own as Own).value)
+        throw error
+      }
       if (mayHear(error, plan.shareError)) throw othersError(error)
       return alone(run)
     }
-    if (ran) {
+    if (ran && left === undefined) {
       if (failed !== undefined) throw (failed as { readonly error: unknown }).error
-      const { ttl = plan.ttl, tags = [] } = isKept(kept) ? kept : {}
-      const value = (own as { readonly value: unknown } | undefined)?.value
+      const value = (own as Own | undefined)?.value
+      if (!isKept(kept)) return uncached(value)
+      const { ttl = plan.ttl, tags = [] } = kept
       return { value, outcome: stored ? 'led' : 'uncached', ttl, tags, clock: Number.POSITIVE_INFINITY }
     }
     return isKept(kept) ? others(kept, id, left, run) : alone(run)
@@ -177,6 +204,10 @@ export function cachedResolver(
     })
   }
 
+  function note(context: unknown, outcome: keyof FieldOutcomes): void {
+    if (isHeard()) noteOutcome(context, coordinate, outcome)
+  }
+
   function resolved(call: FieldCall, scope: Part['scope'], run: () => unknown): Promise<Resolved> {
     const id = scope === undefined ? undefined : idOf(call, scope)
     if (scope === undefined || id === undefined || refused.has(id)) return alone(run)
@@ -186,7 +217,7 @@ export function cachedResolver(
   return async (parent, args, context, info) => {
     const run = () => resolve(parent, args, context, info)
     if (info.operation.operation !== 'query') {
-      noteOutcome(context, coordinate, 'uncached')
+      note(context, 'uncached')
       return run()
     }
     const call = { parent, args, context }
@@ -197,7 +228,7 @@ export function cachedResolver(
       tellPart(() => ({ tags: [], ttl: Number.POSITIVE_INFINITY, scope, varies, clock: Number.POSITIVE_INFINITY }))
     }
     const made = await resolved(call, scope, run)
-    noteOutcome(context, coordinate, made.outcome)
+    note(context, made.outcome)
     tell(call, scope, made)
     return made.value
   }

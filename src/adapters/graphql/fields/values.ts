@@ -1,14 +1,32 @@
 import { type GraphQLOutputType, getNullableType, isListType, isNonNullType } from 'graphql'
+import { messageOf } from '../../../core/errors.ts'
 
-/** In place of a list in which a member failed: that is the member's affair, and the rest of no use to others. */
-export const FAILED = Symbol('failed')
+/** In place of a list in which members failed: that is their affair, and the rest of no use to others. */
+export class FailedMembers extends Error {
+  override readonly name = 'FailedMembers'
+  /** At least one. */
+  readonly errors: readonly unknown[]
+  constructor(errors: readonly unknown[]) {
+    super(`${errors.length} in its list failed: ${messageOf(errors[0])}`, { cause: errors[0] })
+    this.errors = errors
+  }
+}
 
-/** What a resolver gave, with what was promised in its lists: executors await promises as members of lists too. */
+/**
+ * What a resolver gave, with what was promised in its lists: executors await promises as members of lists too. `FailedMembers` where
+ * one of them failed. Never rejects.
+ */
 export async function settled(value: unknown): Promise<unknown> {
   if (!Array.isArray(value) || !value.some(isOpen)) return value
   const members = await Promise.allSettled(value.map(async (member) => settled(await member)))
-  const values = members.map((member) => (member.status === 'fulfilled' ? member.value : FAILED))
-  return values.some((member) => member === FAILED || member instanceof Error) ? FAILED : values
+  const errors = members.flatMap((member) => {
+    if (member.status === 'rejected') return [member.reason]
+    if (member.value instanceof FailedMembers) return member.value.errors
+    return member.value instanceof Error ? [member.value] : []
+  })
+  return errors.length > 0
+    ? new FailedMembers(errors)
+    : members.map((member) => (member as PromiseFulfilledResult<unknown>).value)
 }
 
 /** Whether the member of a list is not simply a value: a promise, an error, or a list itself. */

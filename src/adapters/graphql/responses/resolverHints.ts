@@ -40,6 +40,8 @@ interface Notes {
   readonly field: boolean
   /** Of the execution in whose course this one was begun. */
   readonly outer: Notes | undefined
+  /** Whether what is said here is said of what a request waits for. */
+  readonly heard: boolean
   add(info: Info, hint: FieldHint): void
   /** Of what has no place in the response that is known; it is in the outer ones too. */
   addForeign(hint: FieldHint): void
@@ -73,32 +75,48 @@ export function isInField(): boolean {
   return notes !== undefined
 }
 
+/** Whether a request waits for what this is called in the course of; not where a value is resolved anew behind its answer. */
+export function isHeard(): boolean {
+  return course.current?.heard ?? true
+}
+
 /** What was said in the course of resolving one field. */
 export interface FieldHints {
   readonly hints: readonly FieldHint[]
   readonly parts: readonly Part[]
 }
 
-/** Resolves a field for its own value; what is said is said of the response too that it is resolved for. */
-export function withFieldHints<T>(subject: Subject, run: (said: FieldHints) => Promise<T>): Promise<T> {
-  const outer = course.current
+/**
+ * Resolves a field for its own value; what is said is said of the response too that it is resolved for, as long as that `waits` for
+ * it: not behind its answer.
+ */
+export function withFieldHints<T>(
+  subject: Subject,
+  waits: () => boolean,
+  run: (said: FieldHints) => Promise<T>,
+): Promise<T> {
+  const begun = waits() ? course.current : undefined
+  const outer = () => (waits() ? begun : undefined)
   const hints: FieldHint[] = []
   const parts: Part[] = []
   const notes: Notes = {
     subject,
     field: true,
-    outer,
+    outer: begun,
+    get heard() {
+      return waits() && (begun?.heard ?? true)
+    },
     add(info, hint) {
       hints.push(hint)
-      outer?.add(info, hint)
+      outer()?.add(info, hint)
     },
     addForeign(hint) {
       hints.push(hint)
-      outer?.addForeign(hint)
+      outer()?.addForeign(hint)
     },
     addPart(part) {
       parts.push(part)
-      outer?.addPart(part)
+      outer()?.addPart(part)
     },
   }
   return course.run(notes, () => run({ hints, parts }))
@@ -123,6 +141,9 @@ function createNotes({ operation, schema }: Executed, subject: Subject, outer: N
     subject,
     field: false,
     outer,
+    get heard() {
+      return outer?.heard ?? true
+    },
     get any() {
       return own.size + foreign.length > 0
     },

@@ -171,7 +171,7 @@ describe('what extensions say is refused', () => {
       'with a name that is not known',
       'Query.a',
       { scope: 'PUBLIC', ttl: 60 },
-      'there is no ttl, only maxAge, scope, parentKey, vary, tags, entities, serialize, revive',
+      'there is no ttl, only maxAge, staleWhileRevalidate, staleIfError, negativeMaxAge, isNegative, isOutage, scope, parentKey, vary, tags, entities, serialize, revive',
     ],
     [
       'with what the directive says too',
@@ -283,7 +283,7 @@ describe('an option is refused', () => {
     ['ttl', { ttl: 0 }, 'ttl must be '],
     ['ttl that is no number', { ttl: '60' }, 'ttl must be '],
     ['leaseTtl', { leaseTtl: 5 }, 'leaseTtl must be at least 100 (ms), got 5'],
-    ['onWaitTimeout', { onWaitTimeout: 'wait' }, `onWaitTimeout must be 'load' or 'throw', got "wait"`],
+    ['onWaitTimeout', { onWaitTimeout: 'wait' }, `onWaitTimeout must be 'load', 'stale' or 'throw', got "wait"`],
     ['shareError', { shareError: true }, 'shareError must be a function of the error, got true'],
   ]
   const schema = build('type Query { a: Int }')
