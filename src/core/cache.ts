@@ -17,6 +17,8 @@ import {
   type RequestOptions,
   resolveCall,
   resolveSettings,
+  type SetOptions,
+  type TagsOption,
 } from './options.ts'
 import { type CacheEntry, entryOf, hitOf, readMany } from './reads.ts'
 import { createRetries } from './retries.ts'
@@ -150,11 +152,6 @@ export interface Cache {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-export type SetOptions<V = unknown> = Pick<
-  CallOptions<V>,
-  'ttl' | 'tags' | 'codec' | 'staleWhileRevalidate' | 'staleIfError' | 'jitter' | 'negativeTtl' | 'isNegative'
->
-
 const INVALIDATE: ReadonlySet<string> = new Set(['keys', 'tags'])
 
 const INVALIDATE_TAKES =
@@ -204,6 +201,10 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     return { id, key, policy: policyOf(options), forced: options?.forceRefresh === true }
   }
 
+  function keep(order: Order, load: Loader<unknown>): KeptFresh {
+    return keeper.keep({ what: order.id, renew: () => renewed(instance, calls, order, load) })
+  }
+
   async function lookFor(key: Key) {
     const id = keyId(key, version)
     return instance.closed || !calls.enabled(id) ? undefined : { id, look: await calls.look(id) }
@@ -234,9 +235,14 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
       // A function among the tags takes the arguments too: it differs from call to call.
       const policy = policyOf(typeof tags === 'function' ? call : { ...call, tags })
       if (policy.ttl === undefined) throw new TypeError(needsTtl('wrap'))
-      return wrapLoader(cache, load, options, async (key, run, forced, tags) =>
-        calls.ask({ id: keyId(key, version), key, policy, tags, forced }, run, undefined),
-      )
+      const orderFor = (key: Key, tags: TagsOption | undefined, forced: boolean): Order => {
+        return { id: keyId(key, version), key, policy, tags, forced }
+      }
+      return wrapLoader(cache, load, options, {
+        held: (key) => calls.held(keyId(key, version)),
+        ask: (key, run, forced, tags) => calls.ask(orderFor(key, tags, forced), run, undefined),
+        keepFresh: (key, run, tags) => keep(orderFor(key, tags, false), run),
+      })
     }) as unknown as Cache['wrap'],
 
     async get<V>(key: Key) {
@@ -313,7 +319,7 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
         throw new TypeError('keepFresh takes a key and a function that computes its value')
       const order = orderOf(keyId(key, version), key, options)
       if (order.policy.ttl === undefined) throw new TypeError(needsTtl('keepFresh'))
-      return keeper.keep({ what: order.id, renew: () => renewed(instance, calls, order, load) })
+      return keep(order, load)
     },
 
     async set(key, value, options) {

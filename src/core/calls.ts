@@ -89,7 +89,7 @@ export function createCalls(instance: Instance): Calls {
     held(id) {
       const found = stored.held(id)
       if (found === undefined || getOrSetChannel.hasSubscribers || !enabled(id)) return undefined
-      events.emit({ type: 'memoryHit', key: id })
+      events.emitHit('memoryHit', id)
       return found
     },
 

@@ -185,14 +185,14 @@ function isPersonal(error: unknown): boolean {
 
 /** What is the caller's own fault, or the truth about what it asked for: of HTTP, tRPC and GraphQL. */
 const NO_OUTAGE =
-  /\b(?:BAD_REQUEST|BAD_USER_INPUT|UNAUTHENTICATED|UNAUTHORI[SZ]ED|FORBIDDEN|NOT_FOUND|GONE|CONFLICT|PRECONDITION_FAILED|PAYLOAD_TOO_LARGE|UNPROCESSABLE_CONTENT|METHOD_NOT_SUPPORTED|GRAPHQL_(?:PARSE|VALIDATION)_FAILED)\b/i
+  /\b(?:BAD_REQUEST|BAD_USER_INPUT|UNAUTHENTICATED|UNAUTHORI[SZ]ED|FORBIDDEN|NOT_FOUND|GONE|CONFLICT|PRECONDITION_FAILED|PAYLOAD_TOO_LARGE|UNPROCESSABLE_CONTENT|METHOD_NOT_SUPPORTED|CLIENT_CLOSED_REQUEST|GRAPHQL_(?:PARSE|VALIDATION)_FAILED)\b/i
 
 /** Of 4xx these two say that the origin does not come to it (RFC 9110 §15.5.9, RFC 6585 §4). */
 const OVERLOADED: ReadonlySet<number> = new Set([408, 429])
 
 /**
- * The default of `isOutage`: everything but aborts, and what is the caller's own fault, or true of what it asked for. It looks at `code`,
- * `status`, `statusCode`, `extensions.code`, `extensions.http.status` and the same of the causes; RFC 5861 §4 has 500, 502, 503 and
+ * The default of `isOutage`: everything but aborts, and what is the caller's own fault, or true of what it asked for. It looks at
+ * `code`, `status`, `statusCode`, `extensions.code`, `extensions.http.status` and the same of the causes; RFC 5861 §4 has 500, 502, 503 and
  * 504 only, of which an error that is no response says nothing.
  */
 export function isOutage(error: unknown): boolean {

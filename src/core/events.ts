@@ -128,6 +128,8 @@ export type CacheListener<T extends CacheEventType | '*' = '*'> = (
 
 export interface Events {
   emit(event: CacheEvent): void
+  /** As `emit`, for what happens more often than all else: where nobody listens no event is made. */
+  emitHit(type: 'hit' | 'memoryHit', key: string): void
   on<T extends CacheEventType | '*'>(type: T, listener: CacheListener<T>): () => void
   /** How often each type happened, since the cache was made. */
   counts(): Readonly<Record<CacheEventType, number>>
@@ -242,20 +244,27 @@ export function createEvents(namespace: string, instanceId: string): Events {
     process.emitWarning(`${namespace}: ${message}`, { type: 'AtomcacheWarning', code: `ATOMCACHE_${kind}` })
   }
 
+  function emit(event: CacheEvent): void {
+    counts[event.type]++
+    if (listeners.size === 0 && !eventChannel.hasSubscribers && !(event.type in FAULTS)) return
+    const heard = tell(listeners.get(event.type), event)
+    const heardByAll = tell(listeners.get('*'), event)
+    if (eventChannel.hasSubscribers) {
+      eventChannel.publish({ namespace, instanceId, event } satisfies ChannelMessage)
+      return
+    }
+    if (heard || heardByAll) return
+    const say = FAULTS[event.type] as ((event: CacheEvent) => string | undefined) | undefined
+    const message = say?.(event)
+    if (message !== undefined) warn(event.type.replace(/[A-Z]/g, '_$&').toUpperCase(), message)
+  }
+
   return {
-    emit(event) {
-      counts[event.type]++
-      if (listeners.size === 0 && !eventChannel.hasSubscribers && !(event.type in FAULTS)) return
-      const heard = tell(listeners.get(event.type), event)
-      const heardByAll = tell(listeners.get('*'), event)
-      if (eventChannel.hasSubscribers) {
-        eventChannel.publish({ namespace, instanceId, event } satisfies ChannelMessage)
-        return
-      }
-      if (heard || heardByAll) return
-      const say = FAULTS[event.type] as ((event: CacheEvent) => string | undefined) | undefined
-      const message = say?.(event)
-      if (message !== undefined) warn(event.type.replace(/[A-Z]/g, '_$&').toUpperCase(), message)
+    emit,
+
+    emitHit(type, key) {
+      if (listeners.size > 0 || eventChannel.hasSubscribers) emit({ type, key })
+      else counts[type]++
     },
 
     on(type, listener) {

@@ -28,7 +28,7 @@ export const MAX_ID_BYTES = 256
  * `maxSize`.
  */
 export function keyId(key: Key, version?: string, maxSize = MAX_SIZE): string {
-  const text = typeof key === 'string' ? textOf(key) : write(listOf(key), { path: [], left: maxSize, maxSize })
+  const text = typeof key === 'string' ? textOf(key) : (simpleText(key) ?? write(listOf(key), writing(maxSize)))
   return shortened(version === undefined ? text : `${quote(version)}:${text}`)
 }
 
@@ -39,7 +39,7 @@ export function keyId(key: Key, version?: string, maxSize = MAX_SIZE): string {
  * @throws as `keyId`
  */
 export function keyDigest(values: readonly unknown[], maxSize = MAX_SIZE): string {
-  return sha256(write(values, { path: [], left: maxSize, maxSize }))
+  return sha256(write(values, writing(maxSize)))
 }
 
 /**
@@ -65,13 +65,17 @@ interface Writing {
   readonly maxSize: number
 }
 
+function writing(maxSize: number): Writing {
+  return { path: [], left: maxSize, maxSize }
+}
+
 const MAX_DEPTH = 100
 
 /** Shared references multiply: without a bound a few dozen small objects are 2^40 values. */
 const MAX_SIZE = 4_194_304
 
 /** How the other forms of an id begin: an array with `[`, a quoted string or version with `"`, a digest with `#`. */
-const AMBIGUOUS = /^["#[]|\p{Surrogate}/u
+const AMBIGUOUS = /^["#[]/
 
 /** Quote, backslash, control characters, which JSON.stringify escapes, and surrogates, which it does where alone. */
 const ESCAPED = /[^ !#-[\]-\ud7ff\ue000-\uffff]/
@@ -83,7 +87,27 @@ const WORD = /^[A-Za-z_][A-Za-z_./:-]{0,47}$/
 const MAX_SHAPE_PARTS = 8
 
 function textOf(key: string): string {
-  return AMBIGUOUS.test(key) ? JSON.stringify(key) : key
+  return AMBIGUOUS.test(key) || !key.isWellFormed() ? JSON.stringify(key) : key
+}
+
+/** Parts of most keys: a name, and what tells one from another. */
+const SIMPLE_PARTS = 8
+const SIMPLE_LENGTH = 64
+
+/** As `write`, of a few short texts and numbers; `undefined` for any other, at which that looks. */
+function simpleText(key: unknown): string | undefined {
+  if (!Array.isArray(key) || Object.getPrototypeOf(key) !== Array.prototype) return undefined
+  const { length } = key
+  if (length > SIMPLE_PARTS || Object.keys(key).length !== length || hasSymbols(key)) return undefined
+  let text = '['
+  for (let i = 0; i < length; i++) {
+    const part: unknown = key[i]
+    if (i !== 0) text += ','
+    if (typeof part === 'string' && part.length <= SIMPLE_LENGTH && !ESCAPED.test(part)) text += `"${part}"`
+    else if (typeof part === 'number' && !Object.is(part, -0)) text += part
+    else return undefined
+  }
+  return `${text}]`
 }
 
 function listOf(key: unknown): object {

@@ -144,7 +144,7 @@ const CALL_OPTIONS: ReadonlySet<string> = new Set([
   ...FRESHNESS_OPTIONS,
 ])
 
-const SET_OPTIONS: ReadonlySet<string> = new Set([
+const OF_SET = [
   'ttl',
   'tags',
   'codec',
@@ -153,7 +153,18 @@ const SET_OPTIONS: ReadonlySet<string> = new Set([
   'jitter',
   'negativeTtl',
   'isNegative',
-])
+] as const
+
+/** What of a call counts for a value that is there already. */
+export type SetOptions<V = unknown> = Pick<CallOptions<V>, (typeof OF_SET)[number]>
+
+const SET_OPTIONS: ReadonlySet<string> = new Set(OF_SET)
+
+/** Those of the options that `set` takes, but for the tags. */
+export function ofSet<V>(options: Omit<CallOptions<V>, 'tags'>): Omit<SetOptions<V>, 'tags'> {
+  const { ttl, codec, staleWhileRevalidate, staleIfError, jitter, negativeTtl, isNegative } = options
+  return { ttl, codec, staleWhileRevalidate, staleIfError, jitter, negativeTtl, isNegative }
+}
 
 const REQUEST_OPTIONS: ReadonlySet<string> = new Set(['signal', 'forceRefresh'])
 

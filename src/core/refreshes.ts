@@ -115,7 +115,7 @@ export function createRefreshes(instance: Instance): Refreshes {
       if (wants.size < MAX_RESTS) wants.add(id)
     },
 
-    wanted: (id) => wants.has(id),
+    wanted: (id) => wants.size > 0 && wants.has(id),
     get: flights.get,
 
     detach(id) {

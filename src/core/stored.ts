@@ -72,7 +72,7 @@ export function createStored(instance: Instance, flights: Flights, refreshes: Re
         begin()
       }
       if (use === 'stale') events.emit({ type: 'stale', key: id, reason: 'revalidating' })
-      else events.emit({ type: tier === 'memory' ? 'memoryHit' : 'hit', key: id })
+      else events.emitHit(tier === 'memory' ? 'memoryHit' : 'hit', id)
       return found
     },
 

@@ -1,6 +1,7 @@
 import type { Cache } from './cache.ts'
+import type { KeptFresh } from './keepFresh.ts'
 import type { Key } from './key.ts'
-import type { CallOptions, TagsOption } from './options.ts'
+import { type CallOptions, ofSet, type TagsOption } from './options.ts'
 import type { LoadContext, Loader } from './trip.ts'
 
 export interface WrapOptions<A extends unknown[], V> extends Omit<CallOptions<V>, 'tags'> {
@@ -40,6 +41,8 @@ export interface Wrapped<A extends unknown[], V> {
   delete(...args: A): Promise<void>
   /** Computes anew and stores it. */
   refresh(...args: A): Promise<V>
+  /** As `cache.keepFresh`. */
+  keepFresh(...args: A): KeptFresh
 }
 
 /** @throws TypeError for what is not a function with a key */
@@ -48,31 +51,43 @@ export function checkWrap(load: unknown, options: { readonly key?: unknown } | u
   if (typeof options?.key !== 'function') throw new TypeError('wrap needs the option key: (...args) => key')
 }
 
-/** `getOrSet` with options that were checked once. */
-export type Ask = (key: Key, load: Loader<unknown>, forced: boolean, tags: TagsOption | undefined) => Promise<unknown>
+/** `getOrSet` and its like with options that were checked once. */
+export interface WrapCalls {
+  held(key: Key): { readonly value: unknown } | undefined
+  ask(key: Key, load: Loader<unknown>, forced: boolean, tags: TagsOption | undefined): Promise<unknown>
+  keepFresh(key: Key, load: Loader<unknown>, tags: TagsOption | undefined): KeptFresh
+}
 
 export function wrapLoader<A extends unknown[], V>(
   cache: Cache,
   load: (...args: [...A, LoadContext]) => V | Promise<V>,
   options: WrapOptions<A, V>,
-  askFor: Ask,
+  calls: WrapCalls,
 ): Wrapped<A, V> {
-  const { key, ttl, tags, codec } = options
+  const { key, tags } = options
   // The context stands behind all arguments that `key` names: one that a call leaves out must not be taken for it.
   const complete = (args: A) => Object.assign(new Array(Math.max(args.length, key.length)).fill(undefined), args) as A
   const tagsOf = (args: A) =>
     typeof tags === 'function' ? (value: unknown) => tags(...complete(args), value as V) : tags
-  const ask = async (args: A, forced: boolean) =>
-    askFor(key(...args), (context) => load(...complete(args), context), forced, tagsOf(args)) as Promise<V>
+  const loaderOf =
+    (args: A): Loader<V> =>
+    (context) =>
+      load(...complete(args), context)
+  const ask = (args: A, forced: boolean) => calls.ask(key(...args), loaderOf(args), forced, tagsOf(args)) as Promise<V>
+  const wrapped = async (...args: A) => {
+    const held = calls.held(key(...args))
+    return held === undefined ? ask(args, false) : (held.value as V)
+  }
 
-  return Object.assign((...args: A) => ask(args, false), {
+  return Object.assign(wrapped, {
     key,
     get: (...args: A) => cache.get<V>(key(...args)),
     set: (...given: [...A, value: V]) => {
       const args = given.slice(0, -1) as A
-      return cache.set<V>(key(...args), given.at(-1) as V, { ttl, tags: tagsOf(args), codec })
+      return cache.set<V>(key(...args), given.at(-1) as V, { ...ofSet(options), tags: tagsOf(args) })
     },
     delete: (...args: A) => cache.delete(key(...args)),
-    refresh: (...args: A) => ask(args, true),
+    refresh: async (...args: A) => ask(args, true),
+    keepFresh: (...args: A) => calls.keepFresh(key(...args), loaderOf(args), tagsOf(args)),
   })
 }
