@@ -2,11 +2,12 @@ import { TRPCError } from '@trpc/server'
 import { isShareable, messageOf } from '../../core/errors.ts'
 import type { Internals } from '../../core/internals.ts'
 import { scopeOf } from '../../core/scope.ts'
-import type { FoundUse } from '../../core/trip.ts'
 import type { CacheOutcome } from '../http/cacheStatus.ts'
 import { told, UNKEYED } from './errors.ts'
 import type { Call, Settings } from './options.ts'
-import { type CallOutcome, note } from './outcomes.ts'
+import { note } from './outcomes.ts'
+import { type Renewal, takeRenewal } from './renewing.ts'
+import { type Run, runOf } from './run.ts'
 
 /** What a middleware is called with. */
 export interface MiddlewareCall extends Call {
@@ -24,8 +25,8 @@ export type MiddlewareResult =
 /** Answers a query from the cache, or by what stands behind the middleware. */
 export type AnswerCall = (call: MiddlewareCall, settings: Settings) => Promise<MiddlewareResult>
 
-/** The ids of which a call runs what is behind it, by its cache, and by what is the call's alone. */
-type Led = WeakMap<MiddlewareCall['getRawInput'], Set<string>>
+/** The ids of which a call runs what is behind it, by its cache, and by what is that run's alone. */
+type Led = WeakMap<MiddlewareCall['getRawInput'], ReadonlySet<string>>
 const LED = new WeakMap<Internals, Led>()
 
 /** The same for all middlewares of a cache: the second one in a chain must not wait for the first, which waits for it. */
@@ -50,8 +51,8 @@ export function answering(internals: Internals): AnswerCall {
     noteUnkept(call, { type: 'forwarded', why: 'bypass', detail })
   }
 
-  function noteUnkept({ ctx, getRawInput }: MiddlewareCall, outcome: CacheOutcome): void {
-    note(ctx, { call: getRawInput, outcome, public: false, left: undefined, age: 0 })
+  function noteUnkept({ ctx, getRawInput }: MiddlewareCall, outcome: CacheOutcome, age = 0): void {
+    note(ctx, { call: getRawInput, outcome, public: false, left: undefined, age })
   }
 
   async function idOf(
@@ -93,87 +94,82 @@ export function answering(internals: Internals): AnswerCall {
     }
   }
 
-  return async (call, settings) => {
-    const { ctx, next, path, getRawInput, signal } = call
-    if (!isEnabled(call, settings)) return bypassed(call, 'disabled')
+  /** What a call asks the cache for; or why not. */
+  async function askedOf(call: MiddlewareCall, settings: Settings): Promise<Asked | string> {
+    if (!isEnabled(call, settings)) return 'disabled'
     const { scope } = settings
-    const whose = scopeOf(internals, `tRPC query ${path}`, 'scope', () =>
+    const whose = scopeOf(internals, `tRPC query ${call.path}`, 'scope', () =>
       typeof scope === 'function' ? scope(call) : scope,
     )
-    if (whose === undefined) return bypassed(call, 'no scope')
-    const isReread = reread.has(path)
+    if (whose === undefined) return 'no scope'
+    const isReread = reread.has(call.path)
     const id = await idOf(call, settings, whose, isReread)
-    if (id === undefined) return bypassed(call, 'no key')
-    const within = led.get(getRawInput) ?? new Set()
-    if (within.has(id)) return next() // the cache before notes how it was answered
+    return id === undefined ? 'no key' : { id, whose, isReread }
+  }
 
-    /** What `next()` gave, if this call ran it: its own callers get just that. */
-    let own: MiddlewareResult | undefined
-    let hit: { readonly left: number; readonly age: number } | undefined
-    let stored = false
-    const order = {
-      id,
-      key: ['trpc', path],
-      shape: `tRPC query ${path}`,
-      policy: settings.policy(call),
-      tags: settings.tags(call),
-      forced: false,
-      onFound({ createdAt, ttl }: { readonly createdAt: number; readonly ttl: number }, use: FoundUse) {
-        if (use !== 'hit') return
-        const age = Math.max(0, internals.now() - createdAt)
-        hit = { left: ttl - age, age }
-      },
-      onStore() {
-        stored = true
-      },
-    }
-    /** Where the key has the parsed input alone: whether something behind the cache has read what the client sent. */
-    let unkeyed = false
+  function prepare(call: MiddlewareCall, settings: Settings, { id, isReread }: Asked): Run {
     const isParsed = settings.key === undefined && call.input !== undefined && !isReread
-    const read = () => {
-      unkeyed = true
-      return getRawInput()
-    }
-    const load = async () => {
-      led.set(getRawInput, within.add(id)).set(read, within)
-      try {
-        own = await next(isParsed ? { getRawInput: read } : undefined)
-      } finally {
-        within.delete(id)
-      }
-      if (unkeyed) throw UNKEYED
-      if (!own.ok) throw own.error
-      return own.data
-    }
+    return runOf(call, settings, id, isParsed, {
+      begin(read) {
+        led.set(read, new Set(led.get(call.getRawInput)).add(id))
+      },
+      tellUnkeyed: () => tellReread(call.path),
+      now: internals.now,
+    })
+  }
+
+  async function answer(call: MiddlewareCall, settings: Settings): Promise<MiddlewareResult> {
+    const { ctx, next, getRawInput, signal } = call
+    const asked = await askedOf(call, settings)
+    if (typeof asked === 'string') return bypassed(call, asked)
+    if (led.get(getRawInput)?.has(asked.id)) return next() // the cache before notes how it was answered
+    const run = prepare(call, settings, asked)
+    const { order } = run
     try {
-      const data = await internals.ask(order, load, signal)
-      note(ctx, outcomeOf(data))
-      return own ?? { ok: true, data }
+      const data = await internals.ask(order, run.load, signal)
+      const varies = settings.key !== undefined || settings.vary !== undefined
+      const tags = () => (typeof order.tags === 'function' ? order.tags(data) : (order.tags ?? []))
+      note(ctx, { call: getRawInput, public: asked.whose === null, varies, ...run.answered(), tags })
+      const isStored = run.use === 'hit' || run.use === 'fallback'
+      return isStored || run.own === undefined ? { ok: true, data } : run.own
     } catch (error) {
-      if (unkeyed) {
-        tellReread(path)
-        noteBypass(call, 'not shared')
-      } else noteUnkept(call, { type: 'forwarded', why: 'miss', collapsed: own === undefined })
+      const { own, unkeyed } = run
+      if (unkeyed) noteBypass(call, 'not shared')
+      else {
+        const { outcome, age } = run.failed()
+        noteUnkept(call, outcome, age)
+      }
       if (own !== undefined && (unkeyed || !own.ok)) return own
       if (error === UNKEYED) return bypassed(call, 'not shared')
       // Of another caller here: it may speak of that one's rights.
       if (own === undefined && error instanceof TRPCError && !isShareable(error)) return bypassed(call, 'not shared')
       throw told(error, signal)
     }
-
-    function outcomeOf(data: unknown): CallOutcome {
-      const varies = settings.key !== undefined || settings.vary !== undefined
-      const what = { call: getRawInput, public: whose === null, varies }
-      const tags = () => (typeof order.tags === 'function' ? order.tags(data) : order.tags)
-      if (hit !== undefined) {
-        const { left, age } = hit
-        return { ...what, outcome: { type: 'hit', ttl: left }, left, age, tags }
-      }
-      // Of what another call has computed it is not known whether it is kept.
-      const { ttl } = order.policy
-      const left = stored && typeof ttl === 'number' ? ttl : undefined
-      const kept = { stored, collapsed: own === undefined, ttl: left }
-      return { ...what, outcome: { type: 'forwarded', why: 'miss', ...kept }, left, age: 0, tags }
-    }
   }
+
+  /** Sees to it that what the call asks for is fresh. Nobody is answered by it. */
+  async function renew(call: MiddlewareCall, settings: Settings, renewal: Renewal): Promise<MiddlewareResult> {
+    const asked = await askedOf(call, settings)
+    if (typeof asked === 'string') throw new Error(`${call.path} is not cached: ${asked}`)
+    if (asked.whose !== null) throw new Error(`${call.path} is somebody's own: only what has scope null is kept fresh`)
+    const run = prepare(call, settings, asked)
+    renewal.renewed = renewal.renew(run.order, run.load).catch((error: unknown) => {
+      throw run.own?.ok === false ? run.own.error : error
+    })
+    await renewal.renewed
+    return { ok: true, data: undefined }
+  }
+
+  return (call, settings) => {
+    const renewal = takeRenewal(internals, call.path)
+    return renewal === undefined ? answer(call, settings) : renew(call, settings, renewal)
+  }
+}
+
+interface Asked {
+  readonly id: string
+  /** `null` for everybody's. */
+  readonly whose: string | null
+  /** Whether the key has what the client sent besides what was parsed of it. */
+  readonly isReread: boolean
 }

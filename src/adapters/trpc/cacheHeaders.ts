@@ -11,6 +11,8 @@ export interface CacheHeadersOptions {
   readonly maxAge?: number | undefined
   /** Seconds after those, in which they may serve it while they ask again (RFC 5861 §3). Default: none. */
   readonly staleWhileRevalidate?: number | undefined
+  /** Seconds after those, in which they may serve it where the server fails (RFC 5861 §4). Default: none. */
+  readonly staleIfError?: number | undefined
   /**
    * Names of request headers that `scope`, `key` and `vary` are made of, in the place of the default: `['Authorization', 'Cookie']`
    * for what has a `max-age`. Without any, answers of procedures with `key` or `vary` have none: HTTP caches can't tell them apart.
@@ -33,7 +35,12 @@ export interface MetaHeaders {
   readonly headers?: Record<string, string | string[]>
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof CacheHeadersOptions>(['maxAge', 'staleWhileRevalidate', 'vary'])
+const OPTIONS: ReadonlySet<string> = new Set<keyof CacheHeadersOptions>([
+  'maxAge',
+  'staleWhileRevalidate',
+  'staleIfError',
+  'vary',
+])
 
 /**
  * A `responseMeta` that says how the calls were answered (`Cache-Status`), for how long HTTP caches may keep that
@@ -45,8 +52,8 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof CacheHeadersOptions>(['maxAge
  */
 export function cacheHeaders(options: CacheHeadersOptions = {}): (request: MetaRequest) => MetaHeaders {
   known('cacheHeaders', options, OPTIONS)
-  const { maxAge = 0, staleWhileRevalidate, vary = ['Authorization', 'Cookie'] } = options
-  for (const [name, given] of Object.entries({ maxAge, staleWhileRevalidate })) {
+  const { maxAge = 0, staleWhileRevalidate, staleIfError, vary = ['Authorization', 'Cookie'] } = options
+  for (const [name, given] of Object.entries({ maxAge, staleWhileRevalidate, staleIfError })) {
     if (given === undefined || (typeof given === 'number' && given >= 0)) continue
     throw new RangeError(`${name} must be at least 0 (s), got ${show(given)}`)
   }
@@ -59,9 +66,15 @@ export function cacheHeaders(options: CacheHeadersOptions = {}): (request: MetaR
   function policyOf({ outcome, public: isPublic, varies, left = 0 }: CallOutcome): ResponsePolicy {
     const isBypass = outcome.type === 'forwarded' && outcome.why === 'bypass'
     if (isBypass || (varies && !isNamed)) return { shared: false, maxAge: undefined, store: !isBypass }
-    const allowed = Math.min(left / 1000, maxAge)
+    const allowed = Math.max(0, Math.min(left / 1000, maxAge)) // of what is stale nothing is left
     // Where each use is asked for it harms nobody to keep it; where its time is not known it is better not to.
-    return { shared: isPublic && (allowed >= 1 || maxAge < 1), maxAge: allowed, staleWhileRevalidate, store: true }
+    return {
+      shared: isPublic && (allowed >= 1 || maxAge < 1),
+      maxAge: allowed,
+      staleWhileRevalidate,
+      staleIfError,
+      store: true,
+    }
   }
 
   return ({ ctx, info, type, errors, eagerGeneration }) => {
@@ -74,11 +87,11 @@ export function cacheHeaders(options: CacheHeadersOptions = {}): (request: MetaR
     const complete = errors.length === 0 && isWhole
     const policy = strictest(complete ? outcomes.map(policyOf) : [])
     const age = Math.floor(Math.max(...outcomes.map((one) => one.age)) / 1000)
-    const isOld = outcomes.some(({ outcome }) => outcome.type === 'hit')
+    const isOld = outcomes.some(({ outcome, age }) => outcome.type === 'hit' || age > 0)
     const isFresh = policy.maxAge !== undefined && policy.maxAge >= 1
     // tRPC asks again where it can't write what was answered: `Headers` would be added to those of the first time.
     const headers = {
-      'cache-control': cacheControlOf({ ...policy, maxAge: policy.maxAge && policy.maxAge + age }),
+      'cache-control': cacheControlOf({ ...policy, maxAge: isFresh ? (policy.maxAge ?? 0) + age : 0 }),
       'cache-status': appendCacheStatus(null, isWhole ? worst(outcomes) : NOT_CACHED),
       ...(isOld ? { age: String(age) } : {}),
       ...(isFresh && vary.length > 0 ? { vary: [...vary] } : {}),
@@ -90,11 +103,14 @@ export function cacheHeaders(options: CacheHeadersOptions = {}): (request: MetaR
 /** Of what no cache stands before. */
 const NOT_CACHED: CacheOutcome = { type: 'forwarded', why: 'bypass', detail: 'not cached' }
 
-/** What is said of several calls: that of the one for which most was done. */
+/** What is said of several calls: that of the one for which most was done, or was to be done. */
 function worst(outcomes: readonly CallOutcome[]): CacheOutcome {
   const all = outcomes.map(({ outcome }) => outcome)
   const bypass = all.find((one) => one.type === 'forwarded' && one.why === 'bypass')
-  return bypass ?? all.find(({ type }) => type !== 'hit') ?? all.reduce((a, b) => (ttlOf(a) <= ttlOf(b) ? a : b))
+  const stale = all.find((one) => one.type === 'forwarded' && one.ttl !== undefined && one.ttl < 0)
+  return (
+    bypass ?? stale ?? all.find(({ type }) => type !== 'hit') ?? all.reduce((a, b) => (ttlOf(a) <= ttlOf(b) ? a : b))
+  )
 }
 
 function ttlOf(outcome: CacheOutcome): number {

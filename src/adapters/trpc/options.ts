@@ -1,6 +1,7 @@
 import type { Cache } from '../../core/cache.ts'
 import { known, notAsync, show } from '../../core/checks.ts'
 import { isShareable } from '../../core/errors.ts'
+import { FRESHNESS_OPTIONS, type FreshnessOptions } from '../../core/freshnessOptions.ts'
 import type { Internals } from '../../core/internals.ts'
 import type { CallOptions, Policy, TagsOption } from '../../core/options.ts'
 import { checkScope, type Scope } from '../../core/scope.ts'
@@ -24,7 +25,8 @@ export interface AnsweredCall<C = unknown, I = unknown> extends Call<C, I> {
 
 /** What is said of the answers of a procedure. */
 export interface ProcedureCacheOptions<C = unknown, I = unknown>
-  extends Pick<CallOptions, 'leaseTtl' | 'maxFlightTime' | 'waitTimeout' | 'onWaitTimeout' | 'shareError' | 'codec'> {
+  extends Pick<CallOptions, 'leaseTtl' | 'maxFlightTime' | 'waitTimeout' | 'onWaitTimeout' | 'shareError' | 'codec'>,
+    Omit<FreshnessOptions, 'isNegative'> {
   /**
    * Whose data the answer is: a non-empty string (user, tenant, session) is part of its key; `null` is the same for
    * everybody, said on purpose; with `undefined`, `''` or a throw it is not cached.
@@ -40,6 +42,8 @@ export interface ProcedureCacheOptions<C = unknown, I = unknown>
   readonly vary?: ((call: Call<C, I>) => unknown) | undefined
   /** Whether the answer may be kept and told to others. Default: `true`. */
   readonly shouldCache?: boolean | ((call: AnsweredCall<C, I>) => boolean) | undefined
+  /** Which answers count as negative, and are fresh for `negativeTtl`. Default: the cache's, else `null` and `undefined`. */
+  readonly isNegative?: ((call: AnsweredCall<C, I>) => boolean) | undefined
   /** Whether the cache is asked at all. Default: yes. */
   readonly enabled?: boolean | ((call: Call<C, I>) => boolean) | undefined
 }
@@ -58,9 +62,15 @@ export interface Settings {
   enabled(call: Call): boolean
   policy(call: Call): Policy
   tags(call: Call): TagsOption
+  /** Of an error that is stored: of those that a function makes of an answer there are none. */
+  errorTags(call: Call): readonly string[]
 }
 
-const OF_POLICY = ['leaseTtl', 'maxFlightTime', 'waitTimeout', 'onWaitTimeout', 'shareError', 'codec'] as const
+const WAITING = ['leaseTtl', 'maxFlightTime', 'waitTimeout', 'onWaitTimeout', 'shareError', 'codec'] as const
+const OF_POLICY: ReadonlySet<string> = new Set([
+  ...WAITING,
+  ...FRESHNESS_OPTIONS.filter((name) => name !== 'isNegative'),
+])
 
 export const PROCEDURE_OPTIONS: ReadonlySet<string> = new Set<keyof ProcedureCacheOptions>([
   'scope',
@@ -70,7 +80,8 @@ export const PROCEDURE_OPTIONS: ReadonlySet<string> = new Set<keyof ProcedureCac
   'vary',
   'shouldCache',
   'enabled',
-  ...OF_POLICY,
+  ...WAITING,
+  ...(FRESHNESS_OPTIONS as readonly (keyof FreshnessOptions)[]),
 ])
 
 const CACHE: ReadonlySet<string> = new Set(['cache'])
@@ -86,7 +97,16 @@ export function settingsOf(who: string, options: ProcedureCacheOptions<never, ne
       `${who} needs scope: a string or a function that says whose data it is, or null for the same for everybody`,
     )
   }
-  const { scope, ttl, tags = [], key, vary, shouldCache = true, enabled = true } = options as ProcedureCacheOptions
+  const {
+    scope,
+    ttl,
+    tags = [],
+    key,
+    vary,
+    shouldCache = true,
+    isNegative,
+    enabled = true,
+  } = options as ProcedureCacheOptions
   if (scope === undefined || scope === '') {
     throw new TypeError(`scope must be a non-empty string, null, or a function that returns one, got ${show(scope)}`)
   }
@@ -99,7 +119,10 @@ export function settingsOf(who: string, options: ProcedureCacheOptions<never, ne
   if (typeof enabled !== 'boolean' && typeof enabled !== 'function') {
     throw new TypeError(`enabled must be true, false or a function of the call, got ${show(enabled)}`)
   }
-  const said = Object.fromEntries(OF_POLICY.map((name) => [name, options[name]]))
+  if (isNegative !== undefined && typeof isNegative !== 'function') {
+    throw new TypeError(`isNegative must be a function of the call, got ${show(isNegative)}`)
+  }
+  const said = Object.fromEntries(Object.entries(options).filter(([name]) => OF_POLICY.has(name)))
   const checked = internals.policy({
     ...said,
     ...(typeof ttl === 'function' ? {} : { ttl: ttl === undefined ? (internals.policy({}).ttl ?? 60_000) : ttl }),
@@ -108,7 +131,10 @@ export function settingsOf(who: string, options: ProcedureCacheOptions<never, ne
   } as CallOptions<never>)
   const shareError = (error: unknown) =>
     error !== UNKEYED && !isOfParser(error) && isShareable(error) && checked.shareError(error)
-  const base = { ...checked, shareError }
+  // A stale answer depends on as little of the input as a new one.
+  const isOutage = (error: unknown) => error !== UNKEYED && checked.isOutage(error)
+  const base = { ...checked, shareError, isOutage }
+  const isOfCall = [ttl, shouldCache, isNegative].some((option) => typeof option === 'function')
   const listed = typeof tags === 'function' ? [] : [...tags] // the list is its owner's, who may go on with it
   return {
     scope,
@@ -121,13 +147,14 @@ export function settingsOf(who: string, options: ProcedureCacheOptions<never, ne
       throw new TypeError(`enabled returned ${show(on)}, not a boolean`)
     },
     policy(call) {
-      if (typeof ttl !== 'function' && typeof shouldCache !== 'function') return base
+      if (!isOfCall) return base
       return {
         ...base,
         ...(typeof ttl === 'function' ? { ttl: (data: unknown) => ttl({ ...call, data }) } : {}),
         ...(typeof shouldCache === 'function'
           ? { shouldCache: (data: unknown) => shouldCache({ ...call, data }) }
           : {}),
+        ...(isNegative === undefined ? {} : { isNegative: (data: unknown) => isNegative({ ...call, data }) }),
       }
     },
     tags(call) {
@@ -139,6 +166,7 @@ export function settingsOf(who: string, options: ProcedureCacheOptions<never, ne
         return [own, ...said]
       }
     },
+    errorTags: ({ path }) => [procedureTag(path), ...listed],
   }
 }
 

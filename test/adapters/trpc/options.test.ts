@@ -77,7 +77,16 @@ const BAD: readonly [object, new (message: string) => Error, string][] = [
     'maxFlightTime must be at least leaseTtl (1000 ms) and below one day (86400000 ms), got 999',
   ],
   [{ waitTimeout: 0 }, RangeError, 'waitTimeout must be greater than 0 (ms) or Infinity, got 0'],
-  [{ onWaitTimeout: 'stale' }, RangeError, "onWaitTimeout must be 'load' or 'throw', got \"stale\""],
+  [{ onWaitTimeout: 'wait' }, RangeError, "onWaitTimeout must be 'load', 'stale' or 'throw', got \"wait\""],
+  [{ staleWhileRevalidate: -1 }, RangeError, 'staleWhileRevalidate must be at least 0 (ms) or Infinity, got -1'],
+  [{ staleIfError: '1h' }, RangeError, 'staleIfError must be at least 0 (ms) or Infinity, got "1h"'],
+  [{ softTimeout: 0 }, RangeError, 'softTimeout must be greater than 0 (ms) or Infinity, got 0'],
+  [{ isOutage: true }, TypeError, 'isOutage must be a function, got true'],
+  [{ jitter: 2 }, RangeError, 'jitter must be a part of the ttl, from 0 to 1, got 2'],
+  [{ earlyRefresh: 1 }, TypeError, 'earlyRefresh must be true, false or { beta }, got 1'],
+  [{ negativeTtl: -1 }, RangeError, 'negativeTtl must be at least 0 (ms) or Infinity, got -1'],
+  [{ isNegative: null }, TypeError, 'isNegative must be a function of the call, got null'],
+  [{ errorTtl: -1 }, RangeError, 'errorTtl must be at least 0 (ms), or a function of the error, got -1'],
   [{ shareError: true }, TypeError, 'shareError must be a function of the error, got true'],
   [
     { codec: { id: 'mine' } },
@@ -94,7 +103,7 @@ for (const [who, of] of MAKERS) {
   test(`${who} names all its options for one it does not know`, () => {
     expect(() => of({ tag: [] })).toThrow(
       new TypeError(
-        `${who} has no option "tag"; it has scope, ttl, tags, key, vary, shouldCache, enabled, leaseTtl, maxFlightTime, waitTimeout, onWaitTimeout, shareError, codec, cache`,
+        `${who} has no option "tag"; it has scope, ttl, tags, key, vary, shouldCache, enabled, leaseTtl, maxFlightTime, waitTimeout, onWaitTimeout, shareError, codec, staleWhileRevalidate, staleIfError, softTimeout, isOutage, jitter, earlyRefresh, negativeTtl, isNegative, errorTtl, cache`,
       ),
     )
   })
@@ -128,9 +137,10 @@ test.each<[object, new (message: string) => Error, string]>([
   [{ maxAge: Number.NaN }, RangeError, 'maxAge must be at least 0 (s), got NaN'],
   [{ maxAge: '60' }, RangeError, 'maxAge must be at least 0 (s), got "60"'],
   [{ staleWhileRevalidate: -5 }, RangeError, 'staleWhileRevalidate must be at least 0 (s), got -5'],
+  [{ staleIfError: '1' }, RangeError, 'staleIfError must be at least 0 (s), got "1"'],
   [{ vary: 'Cookie' }, TypeError, 'vary must be a list of header names, got "Cookie"'],
   [{ vary: ['a b'] }, TypeError, 'vary must be a list of header names, got an array'],
-  [{ ttl: 5 }, TypeError, 'cacheHeaders has no option "ttl"; it has maxAge, staleWhileRevalidate, vary'],
+  [{ ttl: 5 }, TypeError, 'cacheHeaders has no option "ttl"; it has maxAge, staleWhileRevalidate, staleIfError, vary'],
 ])('cacheHeaders refuses %o', (bad, type, message) => {
   expect(() => cacheHeaders(bad)).toThrow(new type(message))
 })

@@ -27,6 +27,8 @@ export interface PublicQueriesOptions {
   readonly maxAge?: number | undefined
   /** Seconds after those, in which they may serve it while they ask again (RFC 5861 §3). Default: none. */
   readonly staleWhileRevalidate?: number | undefined
+  /** Seconds after those, in which they may serve it where the server fails (RFC 5861 §4). Default: none. */
+  readonly staleIfError?: number | undefined
 }
 
 /** Wraps handlers of tRPC. */
@@ -47,6 +49,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof PublicQueriesOptions>([
   'basePath',
   'maxAge',
   'staleWhileRevalidate',
+  'staleIfError',
 ])
 
 /**
@@ -59,10 +62,10 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof PublicQueriesOptions>([
 export function publicQueries(options: PublicQueriesOptions): PublicQueries {
   const internals = internalsOf(options?.cache)
   known('publicQueries', options, OPTIONS)
-  const { router, paths, basePath = '/', maxAge = 0, staleWhileRevalidate } = options
+  const { router, paths, basePath = '/', maxAge = 0, staleWhileRevalidate, staleIfError } = options
   if (typeof basePath !== 'string')
     throw new TypeError(`basePath must be a path such as '/trpc', got ${show(basePath)}`)
-  for (const [name, given] of Object.entries({ maxAge, staleWhileRevalidate })) {
+  for (const [name, given] of Object.entries({ maxAge, staleWhileRevalidate, staleIfError })) {
     if (given === undefined || (typeof given === 'number' && given >= 0)) continue
     throw new RangeError(`${name} must be at least 0 (s), got ${show(given)}`)
   }
@@ -88,7 +91,13 @@ export function publicQueries(options: PublicQueriesOptions): PublicQueries {
     const isKept = outcome.type === 'hit' || (outcome.type === 'forwarded' && outcome.stored)
     const fresh = isKept ? Math.min((ttl - age) / 1000, maxAge) : 0
     const seconds = Math.floor(age / 1000)
-    const policy = { shared: true, maxAge: fresh >= 1 ? fresh + seconds : 0, staleWhileRevalidate, store: true }
+    const policy = {
+      shared: true,
+      maxAge: fresh >= 1 ? fresh + seconds : 0,
+      staleWhileRevalidate,
+      staleIfError,
+      store: true,
+    }
     return {
       'content-type': type,
       'content-length': String(bytes.byteLength),

@@ -8,6 +8,19 @@ import { isJsonType, isPublicAnswer, type PublicAnswer, publicAnswerCodec } from
 import type { Asked } from './asked.ts'
 import type { Captured } from './capture.ts'
 
+/**
+ * What the cache says of values is said of those in the answer: that is fresh for as long as all of them, and made anew by a
+ * request, which alone has a response that tRPC can write into. Errors, and stale or negative values, are the procedures' affair.
+ */
+const NO_FRESHNESS = {
+  staleWhileRevalidate: 0,
+  staleIfError: 0,
+  jitter: 0,
+  earlyRefresh: false,
+  isNegative: () => false,
+  errorTtl: 0,
+}
+
 /** Where each must run the handler. */
 const UNSHARED = Object.freeze({ unshared: true })
 
@@ -25,6 +38,7 @@ export function serving(internals: Internals, form: string) {
     ttl: ({ ttl }: PublicAnswer) => ttl,
     shouldCache: (value: unknown) => value !== UNSHARED,
     codec: publicAnswerCodec,
+    ...NO_FRESHNESS,
   } as unknown as CallOptions<never>) as Policy
 
   /** @throws what `run` throws, where this request runs it */
