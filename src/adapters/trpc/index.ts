@@ -1,6 +1,8 @@
+export type { KeptFresh } from '../../core/keepFresh.ts'
 export { type CachedByMetaOptions, type CacheMeta, cached, cachedByMeta } from './cached.ts'
 export { type CacheHeadersOptions, cacheHeaders, type MetaHeaders, type MetaRequest } from './cacheHeaders.ts'
 export { type InvalidatesOptions, invalidates } from './invalidates.ts'
+export { type KeepFreshOptions, keepFresh, type QueryInput, type QueryPath } from './keepFresh.ts'
 export type { AnsweredCall, CachedOptions, Call, ProcedureCacheOptions } from './options.ts'
 export { assertCacheOrder, type CacheOrderOptions } from './order.ts'
 export { type CacheContext, cacheContext } from './outcomes.ts'

@@ -67,7 +67,8 @@ interface Parts {
   readonly lazy: Record<string, unknown>
 }
 
-function partsOf(router: AnyRouter): Parts {
+/** @throws TypeError for what is no router */
+export function partsOf(router: AnyRouter): Parts {
   const { procedures, lazy = {} } = Object((router as Partial<AnyRouter> | undefined)?._def) as Partial<Parts>
   if (procedures !== undefined) return { procedures, lazy }
   throw new TypeError(`router must be what t.router() returned, got ${show(router)}`)
