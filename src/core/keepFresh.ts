@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { ageOf, freshFor } from './freshness.ts'
 import type { Instance } from './instance.ts'
 import type { Look } from './lookup.ts'
@@ -45,10 +46,12 @@ export function createKeeper(instance: Instance): Keeper {
     /** Woken: what it has seen may be gone. */
     let woken = false
     let failures = 0
+    // Not in the context of the request whose invalidation wakes it: that may say whose data it asks for.
+    const begin = AsyncResource.bind(() => void work())
 
     function schedule(delay: number): void {
       clearTimeout(timer)
-      if (!stopped) timer = setTimeout(() => void work(), Math.max(LEAST_DELAY, Math.min(delay, LOOK_AGAIN_AFTER)))
+      if (!stopped) timer = setTimeout(begin, Math.max(LEAST_DELAY, Math.min(delay, LOOK_AGAIN_AFTER)))
     }
 
     /** One at a time: a loader that is slower than the ttl does not pile up. */
