@@ -11,8 +11,15 @@ export interface Crew extends AsyncDisposable {
   nameOf(place: number): string
   /** What all of them have handed over so far, also those that are dead. */
   histories(): ProcessHistory[]
-  /** Lets them finish. What went wrong with the processes themselves; empty if nothing did. */
-  stop(): Promise<string[]>
+  /** Lets them finish. */
+  stop(): Promise<Finished>
+}
+
+export interface Finished {
+  /** What went wrong with the processes themselves; empty if nothing did. */
+  readonly troubles: readonly string[]
+  /** How often each event happened, in all of them that were not killed. */
+  readonly events: Readonly<Record<string, number>>
 }
 
 type Worker = NodeProcess<WorkerCalls, WorkerEvents>
@@ -20,6 +27,7 @@ type Worker = NodeProcess<WorkerCalls, WorkerEvents>
 interface Member {
   readonly name: string
   readonly process: Worker
+  readonly memory: number | null
   readonly batches: string[]
   readonly records: ProcessRecord[]
   /** Resolves when nothing more is to be heard of it. */
@@ -42,6 +50,8 @@ export async function startCrew(
   const generations: number[] = []
   const replacing = new Set<number>()
 
+  const counts: Record<string, number> = {}
+
   async function start(place: number): Promise<void> {
     const generation = (generations[place] ?? 0) + 1
     generations[place] = generation
@@ -49,10 +59,12 @@ export async function startCrew(
     const seed = random.below(2 ** 31)
     const process = await startProcess<WorkerCalls, WorkerEvents>(WORKER)
     const batches: string[] = []
-    const member: Member = { name, process, batches, records: [], heard: hear(process, batches) }
+    const options = optionsOf(place)
+    const { memory } = options
+    const member: Member = { name, process, memory, batches, records: [], heard: hear(process, batches) }
     all.push(member)
     places[place] = member
-    await process.call('start', { ...optionsOf(place), name, seed })
+    await process.call('start', { ...options, name, seed })
   }
 
   async function kill(random: Random): ReturnType<Disaster> {
@@ -81,7 +93,8 @@ export async function startCrew(
   async function stopOne({ name, process, killedAt, heard }: Member): Promise<string[]> {
     if (killedAt !== undefined) return []
     try {
-      const open = await process.call('stop', STOP_LIMIT)
+      const { open, events } = await process.call('stop', STOP_LIMIT)
+      for (const [event, count] of Object.entries(events)) counts[event] = (counts[event] ?? 0) + count
       await process.kill()
       await heard
       const complaints = complaintsOf(process)
@@ -116,10 +129,15 @@ export async function startCrew(
     histories: () =>
       all.map((member) => {
         for (const batch of member.batches.splice(0)) member.records.push(...(JSON.parse(batch) as ProcessRecord[]))
-        const { name, records, killedAt } = member
-        return { name, records, ...(killedAt === undefined ? {} : { killedAt }) }
+        const { name, records, killedAt, memory } = member
+        return {
+          name,
+          records,
+          ...(killedAt === undefined ? {} : { killedAt }),
+          ...(memory === null ? {} : { memory }),
+        }
       }),
-    stop: async () => (await Promise.all(all.map(stopOne))).flat(),
+    stop: async () => ({ troubles: (await Promise.all(all.map(stopOne))).flat(), events: counts }),
     [Symbol.asyncDispose]: dispose,
   }
 }

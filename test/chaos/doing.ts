@@ -6,11 +6,19 @@ import type { Recorder } from './recorder.ts'
 /** What a call is about: it goes with its async context, so also with the flight that it opens, and with the loader. */
 export interface Doing {
   readonly call: number
-  /** Of the flight that it leads, from the claim on. */
-  token: string | null
-  /** Its loader is about to run without a flight. */
-  alone: boolean
+  /** Of the flights that it leads, by key, each from the claim on. */
+  readonly tokens: Map<string, string>
+  /** Keys whose loader is about to run without a flight. */
+  readonly alone: Set<string>
+  /** Keys that are refreshed behind its answer. */
+  readonly refreshed: Set<string>
   following: boolean
+  /** It goes on for ever, and nobody waits for it. */
+  readonly kept: boolean
+}
+
+export function newDoing(call: number, kept = false): Doing {
+  return { call, tokens: new Map(), alone: new Set(), refreshed: new Set(), following: false, kept }
 }
 
 export const doing = new AsyncLocalStorage<Doing>()
@@ -30,8 +38,9 @@ export function listen(recorder: Recorder): (event: CacheEvent) => void {
 
 function keepUp(now: Doing, event: CacheEvent): void {
   now.following = event.type === 'follow'
-  if (event.type === 'lead') now.token = event.token
-  if (event.type === 'alone') now.alone = true
+  if (event.type === 'lead') now.tokens.set(event.key, event.token)
+  if (event.type === 'alone') now.alone.add(event.key)
+  if (event.type === 'refresh') now.refreshed.add(event.key)
 }
 
 function recordOf(event: CacheEvent, now: Doing | undefined): EventRecord | undefined {
@@ -43,6 +52,7 @@ function recordOf(event: CacheEvent, now: Doing | undefined): EventRecord | unde
     case 'followed':
       return { type: 'event', name: event.type, at, key: event.key, token: event.token, ...call }
     case 'alone':
+    case 'refresh':
       return { type: 'event', name: event.type, at, key: event.key, ...call }
     case 'takeover':
       return { type: 'event', name: event.type, at, key: event.key, token: event.token, from: event.from, ...call }
@@ -58,6 +68,7 @@ function recordOf(event: CacheEvent, now: Doing | undefined): EventRecord | unde
       return event.remote ? { type: 'event', name: event.type, at } : undefined
     case 'inbox':
     case 'breaker':
+    case 'storeFault':
       return { type: 'event', name: event.type, at }
     default:
       return undefined

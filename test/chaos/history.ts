@@ -13,6 +13,8 @@ export interface History {
   readonly sightings: readonly Sighting[]
   /** Nothing is under way any more: what has not ended never will. */
   readonly complete: boolean
+  /** ms after which some callers take something stale rather than wait; not said: nobody does. */
+  readonly hurry?: number
 }
 
 export interface KeyFacts {
@@ -30,6 +32,8 @@ export interface ProcessHistory {
   /** In the order in which the process wrote them down; of a killed one the last may be missing. */
   readonly records: readonly ProcessRecord[]
   readonly killedAt?: number
+  /** ms that its memory tier keeps a value at most; not said: it has none. */
+  readonly memory?: number
 }
 
 /** What the caches keep: of what it was made, and by whom. */
@@ -41,6 +45,11 @@ export interface Value {
   readonly kind: 'load' | 'set'
   /** When its computation began; of a set, when its versions were asked for. */
   readonly began: number
+  /** When its loader returned: the entry is made after this. Of a set it says nothing. */
+  readonly done: number
+  readonly lasts: Lasts
+  /** It says that nothing was found. */
+  readonly negative?: true
   /** The origin's versions of the key and of the tags. */
   readonly items: Readonly<Record<string, number>>
   readonly tags: readonly string[]
@@ -48,7 +57,15 @@ export interface Value {
   readonly token: string | null
 }
 
-export type Read = 'getOrSet' | 'claim' | 'get' | 'has' | 'entry' | 'getMany'
+/** For how long an entry is of use, from when it was made. ms. */
+export interface Lasts {
+  /** `null`: for ever. */
+  readonly ttl: number | null
+  readonly staleWhileRevalidate: number
+  readonly staleIfError: number
+}
+
+export type Read = 'getOrSet' | 'getOrSetMany' | 'claim' | 'get' | 'has' | 'entry' | 'getMany'
 export type Write = 'set' | 'setMany' | 'delete' | 'invalidate' | 'clear'
 
 export type ProcessRecord =
@@ -89,7 +106,13 @@ export type Outcome =
   | { readonly type: 'got'; readonly values: readonly (string | null)[] }
   | { readonly type: 'done' }
   /** `allowed`: what it may fail with (the loader's error, the caller's abort, a wait limit, not confirmed). */
-  | { readonly type: 'failed'; readonly allowed: boolean; readonly error: string }
+  | {
+      readonly type: 'failed'
+      readonly allowed: boolean
+      readonly error: string
+      /** Whose error it is: of which run of a loader, here or elsewhere, now or some time ago. */
+      readonly run?: string
+    }
 
 /** A value that this process met for the first time. */
 export interface ValueRecord {
@@ -108,6 +131,14 @@ export interface LoadRecord {
   readonly forced: boolean
   /** ms; `null`: for ever. */
   readonly ttl: number | null
+  /** ms that its error is stored; not said: it is not. */
+  readonly errorTtl?: number
+  /** It runs behind answers, which had what was stale, or was to be refreshed before its end. */
+  readonly refresh?: true
+  /** It is one that keeps its key fresh. */
+  readonly kept?: true
+  /** Its value may be refreshed at any time. */
+  readonly early?: true
 }
 
 export interface LoadedRecord {
@@ -147,8 +178,10 @@ export type EventName =
   | 'wentOn'
   | 'invalidate'
   | 'clear'
+  | 'refresh'
   | 'inbox'
   | 'breaker'
+  | 'storeFault'
 
 /** Something that the process itself suffered. */
 export interface TroubleRecord {

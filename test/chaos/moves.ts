@@ -1,14 +1,16 @@
-import type { Cache, CallOptions, RequestOptions } from '../../src/index.ts'
+import type { Cache, CallOptions, RequestOptions, SetOptions } from '../../src/index.ts'
 import type { Random } from '../core/schedule/random.ts'
-import { type Doing, doing } from './doing.ts'
+import { type Doing, doing, newDoing } from './doing.ts'
 import { type CallRecord, monotonic, type Outcome, type Read, type Value, type Write } from './history.ts'
-import { isLoadersError, type Loaders, type LoadPlan, pickWeighted } from './loader.ts'
+import { isLoadersError, type Loaders, type LoadPlan, pickWeighted, runOf } from './loader.ts'
 import type { Origin } from './origin.ts'
-import type { KeyPlan, Move, Profile } from './profile.ts'
+import { type KeyPlan, type Move, type Profile, SHORT_WAIT } from './profile.ts'
 import type { Recorder } from './recorder.ts'
 
 /** What the callers of one process do. */
 export interface Moves {
+  /** Keeps what the profile says fresh, as long as the cache is open. */
+  keep(): void
   /** Does one of the things that there are, by chance; resolves when it is done. */
   next(): Promise<void>
   /** Calls under way. */
@@ -26,11 +28,12 @@ export interface MovesOptions {
 
 type Asked = { readonly options: CallOptions<Value> & RequestOptions; readonly abort: AbortController | undefined }
 
-/** ms: the wait limit of the impatient, and until who leaves has left, at most. */
-const SHORT_WAIT = 80
+/** ms until who leaves has left, at most. */
 const LEAVES = 150
 /** So many keys are asked for after what covers them was invalidated. */
 const FOLLOWED = 3
+/** So many keys are asked for together, besides the first, at most. */
+const MANY = 5
 
 export function createMoves({ cache, profile, origin, loaders, recorder, random }: MovesOptions): Moves {
   const { keys } = profile
@@ -47,7 +50,7 @@ export function createMoves({ cache, profile, origin, loaders, recorder, random 
     send: () => Promise<Outcome>,
     { abort, said }: { abort?: AbortController | undefined; said?: Doing } = {},
   ): Promise<Outcome> {
-    const now: Doing = said ?? newDoing()
+    const now: Doing = said ?? newDoing(++calls)
     const { call } = now
     let abortedAt: number | undefined
     abort?.signal.addEventListener('abort', () => {
@@ -62,17 +65,14 @@ export function createMoves({ cache, profile, origin, loaders, recorder, random 
     return outcome
   }
 
-  function newDoing(): Doing {
-    return { call: ++calls, token: null, alone: false, following: false }
-  }
-
   function failure(op: Read | Write, error: unknown, abort: AbortController | undefined): Outcome {
     const { code, name } = Object(error) as { code?: unknown; name?: unknown }
-    const asks = op === 'getOrSet' || op === 'claim'
+    const asks = op === 'getOrSet' || op === 'getOrSetMany' || op === 'claim'
     const allowed = asks
       ? isLoadersError(error) || name === 'WaitTimeoutError' || (abort?.signal.aborted && error === abort.signal.reason)
       : !READS.has(op) && code === 'UNCONFIRMED'
-    return { type: 'failed', allowed: allowed === true, error: String(error) }
+    const run = asks ? runOf(error) : undefined
+    return { type: 'failed', allowed: allowed === true, error: String(error), ...(run === undefined ? {} : { run }) }
   }
 
   function got(...values: (Value | undefined)[]): Outcome {
@@ -84,7 +84,7 @@ export function createMoves({ cache, profile, origin, loaders, recorder, random 
     const abort = random.chance(profile.leaving) ? new AbortController() : undefined
     if (abort !== undefined) setTimeout(() => abort.abort(), random.next() * LEAVES)
     const impatient = random.chance(profile.impatient)
-      ? { waitTimeout: SHORT_WAIT, onWaitTimeout: random.pick(['load', 'throw'] as const) }
+      ? { waitTimeout: SHORT_WAIT, onWaitTimeout: random.pick(['load', 'throw', 'stale'] as const) }
       : {}
     return { options: { ...options, ...impatient, forceRefresh: plan.forced, signal: abort?.signal }, abort }
   }
@@ -97,13 +97,42 @@ export function createMoves({ cache, profile, origin, loaders, recorder, random 
     await call('getOrSet', { ...about, keys: [key.id] }, send, { abort })
   }
 
+  /** Of keys with one lease, which is that of the call. */
+  async function askMany(): Promise<void> {
+    const first = random.pick(keys)
+    const others = keys.filter((key) => key !== first && key.lease === first.lease)
+    const forced = random.chance(profile.forced)
+    const terms = loaders.termsOf(first)
+    const plans = [first, ...pickSome(random, others, 1 + random.below(MANY))].map((key) => {
+      return loaders.plan(key, forced, terms)
+    })
+    const byKey = new Map(plans.map((plan) => [plan.key.key, plan]))
+    const { options, abort } = asked(plans[0] as LoadPlan)
+    const { tags: _, ...untagged } = options
+    const all = plans.some(({ tags }) => tags.length > 0) ? { ...untagged, tags: tagsOf } : untagged
+    const about: Partial<CallRecord> = forced ? { forced: true } : {}
+    const send = async () => {
+      const values = await cache.getOrSetMany(
+        [...byKey.keys()],
+        (missing, context) =>
+          loaders.runMany(
+            missing.map((key) => byKey.get(key) as LoadPlan),
+            context,
+          ),
+        all,
+      )
+      return got(...values)
+    }
+    await call('getOrSetMany', { ...about, keys: plans.map(({ key }) => key.id) }, send, { abort })
+  }
+
   async function claim(key: KeyPlan): Promise<void> {
     const plan = loaders.plan(key, random.chance(profile.forced))
     const { options, abort } = asked(plan)
     // Some say the tags at the claim, some when they publish.
     const { tags: _, ...untagged } = options
     const early = random.chance(0.5)
-    const now = newDoing()
+    const now = newDoing(++calls)
     let claimed: Awaited<ReturnType<typeof cache.claim<Value>>> | undefined
     const send = async () => {
       claimed = await cache.claim<Value>(key.key, early ? options : untagged)
@@ -125,22 +154,23 @@ export function createMoves({ cache, profile, origin, loaders, recorder, random 
   }
 
   async function setAll(op: 'set' | 'setMany', plans: readonly KeyPlan[]): Promise<void> {
-    const made = await Promise.all(plans.map((key) => loaders.direct(key)))
-    const [first] = made
+    const [first] = plans
     if (first === undefined) return
-    const options = loaders.optionsOf(first.plan)
-    const written = { ttl: options.ttl, ...(plans.some((key) => key.tags.length > 0) ? { tags: tagsOf } : {}) }
+    const said = loaders.termsOf(first)
+    const { staleWhileRevalidate, staleIfError, jitter } = said
+    const terms = { staleWhileRevalidate, staleIfError, jitter, ttl: said.ttl === 0 ? null : said.ttl }
+    const made = await Promise.all(plans.map((key) => loaders.direct(key, terms)))
+    const tagged = plans.some((key) => key.tags.length > 0) ? { tags: tagsOf } : {}
+    const written: SetOptions<Value> = { ...terms, ttl: terms.ttl ?? Number.POSITIVE_INFINITY, ...tagged }
     const about = {
       keys: plans.map((key) => key.id),
-      versions: Object.assign({}, ...made.map(({ value }) => value.items)),
-      sets: made.map(({ value }) => recorder.meet(value)),
+      versions: Object.assign({}, ...made.map(({ items }) => items)),
+      sets: made.map((value) => recorder.meet(value)),
     }
-    const pairs = made.map(({ value, plan }) => [plan.key.key, value] as const)
+    const pairs = plans.map((plan, i) => [plan.key, made[i] as Value] as const)
     await call(op, about, async () => {
       const done =
-        op === 'set'
-          ? [await cache.set(first.plan.key.key, first.value, written)]
-          : await cache.setMany(pairs, written as CallOptions)
+        op === 'set' ? [await cache.set(first.key, made[0] as Value, written)] : await cache.setMany(pairs, written)
       return { type: 'got', values: done.map((stored) => (stored ? 'yes' : 'no')) }
     })
     if (random.chance(profile.following)) await followUp(about.keys)
@@ -206,6 +236,8 @@ export function createMoves({ cache, profile, origin, loaders, recorder, random 
         return ask(key)
       case 'askTogether':
         return void (await Promise.all(Array.from({ length: 2 + random.below(5) }, () => ask(key))))
+      case 'askMany':
+        return askMany()
       case 'get':
       case 'has':
       case 'entry':
@@ -234,6 +266,18 @@ export function createMoves({ cache, profile, origin, loaders, recorder, random 
   }
 
   return {
+    keep() {
+      for (const key of keys.filter(({ kept }) => kept)) {
+        const options = loaders.optionsOf(loaders.plan(key, false))
+        // As its callers: those ask it for the same times.
+        doing.run(newDoing(++calls, true), () =>
+          cache.keepFresh(key.key, (context) => loaders.run(loaders.plan(key, false), context), {
+            ...options,
+            ...(key.tags.length > 0 ? { tags: tagsOf } : {}),
+          }),
+        )
+      }
+    },
     next: () => make(pickWeighted(random, kinds)[1]),
     get open() {
       return open
@@ -241,7 +285,15 @@ export function createMoves({ cache, profile, origin, loaders, recorder, random 
   }
 }
 
-const READS: ReadonlySet<string> = new Set<Read>(['getOrSet', 'claim', 'get', 'has', 'entry', 'getMany'])
+const READS: ReadonlySet<string> = new Set<Read>([
+  'getOrSet',
+  'getOrSetMany',
+  'claim',
+  'get',
+  'has',
+  'entry',
+  'getMany',
+])
 
 function tagsOf(value: Value): readonly string[] {
   return value.tags

@@ -1,4 +1,5 @@
 import { decodeEntry } from '../../src/core/entry.ts'
+import { ERROR_CODEC } from '../../src/core/errors.ts'
 import type { Bytes } from '../../src/index.ts'
 import { ALL, type Fault, LOOK_LIMIT, monotonic, type Sighting, type Value } from './history.ts'
 
@@ -35,7 +36,8 @@ export function observe(ids: readonly string[], look: Look): Observer {
       return
     }
     const entry = decodeEntry(bytes)
-    if (entry === undefined) return
+    // An error that is stored says of which run it is when somebody gets it.
+    if (entry === undefined || entry.codec === ERROR_CODEC) return void current.delete(key)
     const value = JSON.parse(Buffer.from(entry.payload).toString()) as Value
     const sighting = { key, value, stamp: entry.stamp, first: at, last: at }
     sightings.push(sighting)

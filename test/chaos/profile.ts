@@ -1,4 +1,5 @@
 import { type Key, keyId } from '../../src/core/key.ts'
+import type { CallOptions } from '../../src/index.ts'
 
 /** What is played in a run: who asks for what, how often, and what goes wrong. Plain data: the processes get it as it is. */
 export interface Profile {
@@ -28,7 +29,17 @@ export interface Profile {
   /** Which faults there are, and how often each; none: nothing goes wrong. */
   readonly faults: Readonly<Record<string, number>>
   readonly commandTimeout: number
+  /** ms that the memory tier of a process keeps a value, by its place, over and over; `null`: it has none. */
+  readonly memories: readonly (number | null)[]
 }
+
+/** Of the options for freshness what is plain data. */
+export type FreshnessPlan = Readonly<
+  Pick<
+    CallOptions,
+    'staleWhileRevalidate' | 'staleIfError' | 'softTimeout' | 'jitter' | 'earlyRefresh' | 'negativeTtl'
+  > & { errorTtl?: number }
+>
 
 export interface KeyPlan {
   readonly key: Key
@@ -40,10 +51,18 @@ export interface KeyPlan {
   /** ms. */
   readonly lease: number
   readonly maxFlight: number
+  readonly freshness: FreshnessPlan
+  /** Default: as all others, as for what follows. */
+  readonly ttls?: Profile['ttls']
+  readonly failing?: number
+  readonly hanging?: number
+  /** Every process keeps it fresh. */
+  readonly kept?: true
 }
 
 export type Move =
   | 'ask'
+  | 'askMany'
   | 'askTogether'
   | 'get'
   | 'getMany'
@@ -66,6 +85,36 @@ const LONG_LEASE = 3000
 /** More than a loader that hangs takes. */
 const LONG_FLIGHT = 10_000
 
+/** Short lives, and long windows after them, in each combination that there is a rule for. */
+const STALE: readonly KeyPlan[] = [
+  stale('s0', 'none', [], { staleWhileRevalidate: 800 }, { lease: LONG_LEASE, maxFlight: LONG_FLIGHT }),
+  stale(
+    's1',
+    'said',
+    ['t0'],
+    { staleWhileRevalidate: 500, staleIfError: 5000, softTimeout: 60 },
+    { failing: 0.3, hanging: 0.05 },
+  ),
+  stale(
+    's2',
+    'derived',
+    ['t1', 't2'],
+    { staleIfError: 3000 },
+    { failing: 0.3, lease: LONG_LEASE, maxFlight: LONG_FLIGHT },
+  ),
+  stale('s3', 'none', [], { staleWhileRevalidate: 400, earlyRefresh: { beta: 2 }, jitter: 0.3 }),
+  stale('s4', 'changing', ['t2', 't3'], { negativeTtl: 150, errorTtl: 200, jitter: 0.2 }, { failing: 0.2 }),
+  stale(
+    's5',
+    'none',
+    [],
+    { errorTtl: 400, staleIfError: 1000 },
+    { failing: 0.4, lease: LONG_LEASE, maxFlight: LONG_FLIGHT },
+  ),
+  stale('s6', 'said', ['t3'], { staleWhileRevalidate: 600 }, { kept: true, ttls: [[1, 600]] }),
+  stale('s7', 'none', [], { staleIfError: 4000 }, { kept: true, failing: 0.2, ttls: [[1, 400]] }),
+]
+
 /** All there is, and all that can go wrong. */
 export const EVERYTHING: Profile = {
   processes: 6,
@@ -84,10 +133,12 @@ export const EVERYTHING: Profile = {
     ...['alice', 'bob', null].map((scope) => keyOf(['mine', scope], 'derived', ['t4'], LEASE, scope)),
     ...['alice', 'bob'].map((scope) => keyOf(['own', { of: scope }], 'none', [], LEASE, scope)),
     keyOf('{k}9%', 'changing', ['t1', '{t}5%']),
+    ...STALE,
   ],
   moves: {
     ask: 60,
     askTogether: 4,
+    askMany: 4,
     get: 10,
     getMany: 8,
     has: 2,
@@ -138,6 +189,7 @@ export const EVERYTHING: Profile = {
     moveSlot: 2,
   },
   commandTimeout: 150,
+  memories: [700, null, 2500, 700, null, 6000],
 }
 
 /** Nothing goes wrong, but the lines differ: what takes several trips is overtaken on the way. */
@@ -153,6 +205,7 @@ const PEACE: Pick<Profile, 'processes' | 'lanes' | 'latencies' | 'faults' | 'han
 const FEW_MOVES: Profile['moves'] = {
   ask: 60,
   askTogether: 2,
+  askMany: 0,
   get: 4,
   getMany: 6,
   has: 0,
@@ -193,6 +246,16 @@ export const INVALIDATED_TAGS: Profile = {
   ttls: [[1, null]],
 }
 
+/** ms that the impatient wait. */
+export const SHORT_WAIT = 80
+
+/** ms after which the first of all callers takes something stale rather than wait; `undefined`: nobody does. */
+export function hurryOf({ keys, impatient }: Profile): number | undefined {
+  const limits = keys.flatMap(({ freshness }) => freshness.softTimeout ?? [])
+  if (impatient > 0) limits.push(SHORT_WAIT)
+  return limits.length === 0 ? undefined : Math.min(...limits)
+}
+
 function keyOf(
   key: Key,
   tagging: KeyPlan['tagging'],
@@ -201,5 +264,19 @@ function keyOf(
   scope: string | null = null,
 ): KeyPlan {
   const maxFlight = lease === LONG_LEASE ? LONG_FLIGHT : MAX_FLIGHT
-  return { key, id: keyId(key), scope, tagging, tags, lease, maxFlight }
+  return { key, id: keyId(key), scope, tagging, tags, lease, maxFlight, freshness: {} }
+}
+
+function stale(
+  key: Key,
+  tagging: KeyPlan['tagging'],
+  tags: readonly string[],
+  freshness: FreshnessPlan,
+  more: Partial<KeyPlan> = {},
+): KeyPlan {
+  const ttls: Profile['ttls'] = [
+    [2, 300],
+    [1, 1500],
+  ]
+  return { ...keyOf(key, tagging, tags), freshness, ttls, ...more }
 }

@@ -8,7 +8,7 @@ const TOLD = 20
 const UNINTENDED: ReadonlySet<string> = new Set(['stall', 'slow'])
 
 /** What a run came to, one line each. */
-export function reportOf({ model, violations, looks }: Chaos): string[] {
+export function reportOf({ model, violations, looks, events }: Chaos): string[] {
   const { calls, runs, history } = model
   const ended = calls.filter(({ end }) => end !== Number.POSITIVE_INFINITY)
   const longest = ended.reduce((most, call) => {
@@ -21,6 +21,9 @@ export function reportOf({ model, violations, looks }: Chaos): string[] {
     `loader runs: ${runs.length}`,
     `takeovers: ${countEvents(model, 'takeover')}`,
     `fenced ends: ${countEvents(model, 'fenced')}`,
+    `hits of memory: ${events.memoryHit ?? 0}`,
+    `stale answers: ${events.stale ?? 0}`,
+    `refreshes: ${events.refresh ?? 0}`,
     `looks into Redis: ${looks}, which saw ${history.sightings.length} entries`,
     `longest wait: ${longest.toFixed(0)} ms`,
     `violations: ${violations.length}${violations.length === 0 ? '' : ` (${tally(violations.map(({ rule }) => rule))})`}`,

@@ -10,7 +10,7 @@ import { type Crew, startCrew } from './crew.ts'
 import { ALL, type Fault, type History } from './history.ts'
 import { type Nemesis, unleash } from './nemesis.ts'
 import { type Observer, observe } from './observer.ts'
-import type { Profile } from './profile.ts'
+import { hurryOf, type Profile } from './profile.ts'
 import type { Servers } from './servers.ts'
 import { watchStalls } from './stall.ts'
 import { startStandalone } from './standalone.ts'
@@ -31,6 +31,8 @@ export interface Chaos {
   readonly violations: readonly Violation[]
   /** How often the observer looked. */
   readonly looks: number
+  /** How often each event of the caches happened, in processes that were not killed. */
+  readonly events: Readonly<Record<string, number>>
 }
 
 /** ms between two checks of what has been recorded so far. */
@@ -43,7 +45,7 @@ export async function runChaos(options: ChaosOptions): Promise<Chaos> {
   const { seconds, seed, servers: kind, profile } = options
   const random = createRandom(seed)
   const namespace = testNamespace('chaos')
-  const { processes, latencies } = profile
+  const { processes, latencies, memories } = profile
   const ids = profile.keys.map(({ id }) => id)
   await using origin = await startRedis()
   const start = kind === 'cluster' ? startChaosCluster : startStandalone
@@ -51,7 +53,7 @@ export async function runChaos(options: ChaosOptions): Promise<Chaos> {
   const said = { namespace, originUrl: origin.url, profile, source: options.source }
   await using crew = await startCrew(
     processes,
-    (place) => ({ ...said, target: servers.targetOf(place) }),
+    (place) => ({ ...said, target: servers.targetOf(place), memory: memories[place % memories.length] ?? null }),
     createRandom(random.below(2 ** 31)),
   )
   const observer = observe(ids, servers.look)
@@ -97,13 +99,13 @@ async function play(options: ChaosOptions, parts: Parts): Promise<Chaos> {
   parts.awaited = 'harm to be undone'
   await nemesis.stop()
   parts.awaited = 'the processes to finish'
-  const troubles = await crew.stop()
+  const { troubles, events } = await crew.stop()
   parts.awaited = 'the last look into Redis'
   await observer.stop()
   const model = modelOf(historyOf(parts, true))
   const found = check(model.history, model)
   const unhandled = troubles.map((text): Violation => ({ rule: 'unhandled', at: 0, text }))
-  return { model, violations: [...unhandled, ...found], looks: observer.looks }
+  return { model, violations: [...unhandled, ...found], looks: observer.looks, events }
 }
 
 /** Resolves when the time is over, or, for the impatient, when something is wrong. */
@@ -120,5 +122,13 @@ function historyOf({ crew, observer, nemesis, profile, stalls }: Parts, complete
   const faults = [...nemesis.faults, ...observer.slowness, ...stalls]
   const { sightings } = observer
   const keys = Object.fromEntries(profile.keys.map(({ id, scope, tags, lease }) => [id, { scope, tags, lease }]))
-  return { keys, processes: crew.histories(), faults, sightings: [...sightings], complete }
+  const hurry = hurryOf(profile)
+  return {
+    keys,
+    processes: crew.histories(),
+    faults,
+    sightings: [...sightings],
+    complete,
+    ...(hurry === undefined ? {} : { hurry }),
+  }
 }

@@ -4,6 +4,7 @@ import type {
   EventRecord,
   Fault,
   History,
+  Lasts,
   LoadRecord,
   Outcome,
   ProcessRecord,
@@ -24,20 +25,30 @@ export interface Around {
   readonly killed?: Readonly<Record<string, number>>
   /** Default: 400 ms. */
   readonly lease?: number
+  /** Of processes that have a memory tier. */
+  readonly memory?: Readonly<Record<string, number>>
+  readonly hurry?: number
 }
 
 /** `k` may have the tags `t` and `u`; `mine` is Alice's. */
 export function historyOf(story: Story, around: Around = {}): History {
-  const { faults = [], sightings = [], complete = true, killed = {}, lease = 400 } = around
+  const { faults = [], sightings = [], complete = true, killed = {}, lease = 400, memory = {}, hurry } = around
   return {
     keys: { k: { scope: null, tags: ['t', 'u'], lease }, mine: { scope: 'alice', tags: [], lease } },
     processes: Object.entries(story).map(([name, records]) => {
       const killedAt = killed[name]
-      return { name, records: records.flat() as ProcessRecord[], ...(killedAt === undefined ? {} : { killedAt }) }
+      const ttl = memory[name]
+      return {
+        name,
+        records: records.flat() as ProcessRecord[],
+        ...(killedAt === undefined ? {} : { killedAt }),
+        ...(ttl === undefined ? {} : { memory: ttl }),
+      }
     }),
     faults,
     sightings,
     complete,
+    ...(hurry === undefined ? {} : { hurry }),
   }
 }
 
@@ -59,6 +70,8 @@ export function call(
   return [begun, abortedAt === undefined ? over : { ...over, abortedAt }]
 }
 
+export const FOR_EVER: Lasts = { ttl: null, staleWhileRevalidate: 0, staleIfError: 0 }
+
 export const DONE: Outcome = { type: 'done' }
 export const UNCONFIRMED: Outcome = { type: 'failed', allowed: true, error: 'UnconfirmedError: set' }
 
@@ -68,8 +81,8 @@ export function got(...values: (Value | null)[]): Outcome {
 
 /** Of the key `k`, with no tags, led under `T:<id>`. */
 export function value(id: string, began: number, more: Partial<Value> = {}): Value {
-  const plain: Value = { id, key: 'k', scope: null, kind: 'load', began, items: { k: 1 }, tags: [], token: `T:${id}` }
-  return { ...plain, ...more }
+  const made = { id, key: 'k', scope: null, kind: 'load', began, done: began, lasts: FOR_EVER } as const
+  return { ...made, items: { k: 1 }, tags: [], token: `T:${id}`, ...more }
 }
 
 export function met(value: Value): ProcessRecord {
@@ -88,7 +101,7 @@ export function run(
   at: number,
   loadedAt: number | undefined,
   heard: readonly EventRecord[] = [],
-  more: Partial<LoadRecord> = {},
+  { how = 'value', ...more }: Partial<LoadRecord> & { how?: 'value' | 'error' } = {},
 ): ProcessRecord[] {
   const begun: LoadRecord = {
     type: 'load',
@@ -102,7 +115,7 @@ export function run(
   }
   return loadedAt === undefined
     ? [begun, ...heard]
-    : [begun, { type: 'loaded', run: name, at: loadedAt, how: 'value' }, ...heard]
+    : [begun, { type: 'loaded', run: name, at: loadedAt, how }, ...heard]
 }
 
 export function event(name: EventRecord['name'], at: number, more: Partial<EventRecord> = {}): EventRecord {

@@ -21,6 +21,8 @@ export interface WorkerOptions {
   readonly target: Target
   readonly originUrl: string
   readonly profile: Profile
+  /** ms, as in the profile: by place. */
+  readonly memory: number | null
   /** URL of the directory with the library's index.ts. */
   readonly source: string
 }
@@ -29,6 +31,13 @@ export interface WorkerOptions {
 export type Target =
   | { readonly type: 'single'; readonly url: string }
   | { readonly type: 'cluster'; readonly nodes: readonly Address[]; readonly natMap: Readonly<Record<string, Address>> }
+
+export interface Stopped {
+  /** Calls that do not end. */
+  readonly open: number
+  /** How often each event happened. */
+  readonly events: Readonly<Record<string, number>>
+}
 
 /** ms: far more than a cache takes to close. */
 const CLOSE_LIMIT = 10_000
@@ -41,7 +50,7 @@ let stopping = false
 
 const calls = {
   /** Begins; does not wait for Redis. */
-  async start({ name, seed, namespace, target, originUrl, profile, source }: WorkerOptions): Promise<void> {
+  async start({ name, seed, namespace, target, originUrl, profile, memory, source }: WorkerOptions): Promise<void> {
     const { createCache }: typeof import('../../src/index.ts') = await import(`${source}/index.ts`)
     const { redisStore }: typeof import('../../src/stores/redis/index.ts') = await import(
       `${source}/stores/redis/index.ts`
@@ -56,6 +65,7 @@ const calls = {
       ttl: 60_000,
       commandTimeout: profile.commandTimeout,
       breaker: { failures: 5, retryAfter: 300 },
+      ...(memory === null ? {} : { memory: { ttl: memory } }),
     })
     cache = opened
     opened.on('*', listen(recorder))
@@ -64,6 +74,7 @@ const calls = {
     const loaders = createLoaders({ name, profile, origin, recorder, random })
     const made = createMoves({ cache: opened, profile, origin, loaders, recorder, random })
     moves = made
+    made.keep()
     watchStalls((from, at) => recorder.write({ type: 'trouble', name: 'stall', from, at, text: '' }))
     lanes = Array.from({ length: profile.lanes }, async () => {
       while (!stopping) {
@@ -73,15 +84,16 @@ const calls = {
     })
   },
 
-  /** Begins nothing more, waits for what is under way, at most so many ms, and hands over all records; what is still open. */
-  async stop(limit: number): Promise<number> {
+  /** Begins nothing more, waits for what is under way, at most so many ms, and hands over all records. */
+  async stop(limit: number): Promise<Stopped> {
     stopping = true
     await Promise.race([Promise.all(lanes), delay(limit)])
     const open = moves?.open ?? 0
     const closed = await Promise.race([cache?.close().then(() => true), delay(CLOSE_LIMIT, false)])
     if (!closed) trouble(`close did not end within ${CLOSE_LIMIT} ms`)
+    const events = cache?.stats().events ?? {}
     recorder.close()
-    return open
+    return { open, events }
   },
 }
 

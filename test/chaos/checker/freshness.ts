@@ -14,10 +14,15 @@ import type { Violation } from './violation.ts'
  *
  * - In the same instance (I4): no call that began after the invalidation had returned may get such a value.
  * - From Redis itself, and by `getMany`, which asks Redis by itself (I3): nobody may see it who asks after that.
+ * - Where an instance has a memory tier, `getMany` may have what that got before, for as long as its ttl (I3).
  * - By other calls in other instances (I3): they may join a flight, or a look, that was opened before; such a one is let
  *   go of when the instance hears of the invalidation, which may be late. So they are judged by when what they may have
  *   joined was opened at the earliest (openings.ts): if that was after the invalidation had returned, so was its first
  *   command.
+ * - An error of a loader, which may be stored too, is of before as a value is that was made by the same run. Which tags it
+ *   has is not known.
+ *
+ * A stale value is no exception, also in the place of an error: whoever gets it has looked since it asked.
  *
  * Nearly nothing excuses: a Redis that restarts empty or is flushed has neither entries nor flights any more, and evicted
  * entries and flights can only be missed; index, epoch and clock of tags are never evicted here, and no fail-over loses a
@@ -30,13 +35,16 @@ export function staleness(model: Model): Violation[] {
   const handOvers = model.history.faults.filter(({ kind }) => kind === 'handOver')
   const found: Violation[] = []
 
+  /** What was made, and of what. */
+  type Made = Pick<Value, 'items' | 'tags' | 'id' | 'key' | 'began' | 'kind'> & { readonly doneBy: number }
+
   function brokenBy(
-    value: Value,
+    value: Made,
     key: string,
     beforeOf: (subject: Subject) => number,
     process?: string,
   ): Barrier | undefined {
-    const doneBy = model.doneBy(value)
+    const { doneBy } = value
     // The version of a set says nothing: it was asked for before.
     const dated = (item: string) => ({ doneBy, version: value.kind === 'load' ? value.items[item] : undefined })
     const byKey = barriers.broken(`key ${key}`, beforeOf(`key ${key}`), dated(key), process)
@@ -54,34 +62,41 @@ export function staleness(model: Model): Violation[] {
     return Math.min(from, ...misleading.map(({ at }) => at))
   }
 
-  function judge({ process, record, end }: Call, key: string, value: Value): void {
+  const made = (value: Value): Made => ({ ...value, doneBy: model.doneBy(value) })
+
+  function judge({ process, record, end }: Call, key: string, value: Made): void {
     const { op, at } = record
     const own = brokenBy(value, key, () => knownBefore(at, end), process)
     if (own !== undefined) {
       found.push({ rule: 'I4', at, text: `${op} of ${process} got ${say(value, own)}` })
       return
     }
-    const since = (subject: Subject) => (op === 'getMany' ? at : openings.since(process, key, subject, at))
+    const since = (subject: Subject) => openings[op === 'getMany' ? 'read' : 'since'](process, key, subject, at)
     const other = brokenBy(value, key, (subject) => knownBefore(since(subject), end))
     if (other !== undefined) found.push({ rule: 'I3', at, text: `${op} of ${process} got ${say(value, other)}` })
   }
 
   for (const call of model.calls) {
     const { outcome, record } = call
+    const failed = outcome?.type === 'failed' && outcome.run !== undefined ? model.run(outcome.run) : undefined
+    if (failed !== undefined) {
+      const { run: id, key, at: began } = failed.record
+      judge(call, key, { id, key, began, doneBy: began, kind: 'load', items: {}, tags: [] })
+    }
     if (outcome?.type !== 'got' || record.sets !== undefined) continue
     for (const [i, id] of outcome.values.entries()) {
       const value = id === null ? undefined : model.values.get(id)
-      if (value !== undefined) judge(call, record.keys[i] as string, value)
+      if (value !== undefined) judge(call, record.keys[i] as string, made(value))
     }
   }
   for (const { key, value, last } of model.history.sightings) {
-    const barrier = brokenBy(value, key, () => knownBefore(last, last + LOOK_LIMIT))
+    const barrier = brokenBy(made(value), key, () => knownBefore(last, last + LOOK_LIMIT))
     if (barrier !== undefined) found.push({ rule: 'I3', at: last, text: `Redis has ${say(value, barrier)}` })
   }
   return found
 }
 
-function say(value: Value, barrier: Barrier): string {
+function say(value: Pick<Value, 'id' | 'key' | 'began' | 'items'>, barrier: Barrier): string {
   const { id, key, began, items } = value
   const age = `${key} as ${id} made it, begun at ${began.toFixed(1)} of ${JSON.stringify(items)}`
   const version = barrier.version === undefined ? '' : `, version ${barrier.version}`

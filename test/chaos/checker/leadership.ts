@@ -1,11 +1,10 @@
 import { ALL, type Read } from '../history.ts'
+import { mayHaveChanged } from './changes.ts'
 import type { Model, Run } from './model.ts'
 import type { Violation } from './violation.ts'
 
 /** Leases from here on, ms, outlive a busy machine: who loses such a flight must have a reason. */
 const LONG_LEASE = 2000
-/** ms in which a write that was not confirmed, or that a killed process sent, may still come: no fault holds it longer. */
-const LATE = 3000
 
 /**
  * I1, I2, and `seen`.
@@ -16,7 +15,7 @@ const LATE = 3000
  *   eviction, or a fault. If there was none, two led at once (I1).
  * - What is stored carries the stamp of the flight whose loader made it, and no loader without a flight is stored (I2).
  *   After its leader was told that it is fenced it is not stored at all; nor is what a set said it has not stored.
- * - Of two flights the first stored its value. Unless that was removed or ran out, the second one's claim found an entry
+ * - Of two flights the first stored its value, or its error. Unless that was removed or ran out, the second one's claim found an entry
  *   which its instance could not have seen before (it would have been a hit): it must not have led.
  */
 export function leadership(model: Model): Violation[] {
@@ -44,46 +43,13 @@ function overlaps(model: Model): Violation[] {
 
 /** Whether the entry of the first must have been there when the second claimed. */
 function isNeedless(model: Model, first: Run, second: Run): boolean {
-  const { key, ttl } = first.record
-  if (first.ended !== 'publish' || second.record.forced) return false
+  const { key, ttl: said, errorTtl = 0, early } = first.record
+  if (first.ended !== 'publish' || second.record.forced || early) return false
+  const ttl = first.how === 'error' ? errorTtl : said
   const [from, to] = [first.loadedAt, second.record.at]
-  // Half of its life: clocks and timers are not that far apart.
+  // Half of its life: clocks and timers are not that far apart, and it has no more jitter.
   if (ttl !== null && to - from > ttl / 2) return false
   return !mayHaveChanged(model, key, from, to)
-}
-
-/** Whether something may have removed or replaced what is stored, or the flight. */
-function mayHaveChanged(model: Model, key: string, from: number, to: number): boolean {
-  const forgets = model.faults(from - LATE, to).some(({ kind, keys, at, end }) => {
-    // What a killed process sent last nobody knows.
-    if (kind === 'kill') return true
-    return FORGETTING.has(kind) && at <= to && end >= from && (keys === undefined || keys.includes(key))
-  })
-  return forgets || writesOf(model, key).some((write) => write.at <= to && write.end >= from)
-}
-
-/** Faults after which Redis has less than before. */
-const FORGETTING: ReadonlySet<string> = new Set(['evict', 'flush', 'restartRedis', 'handOver', 'failOver', 'moveSlot'])
-
-const writes = new WeakMap<Model, Map<string, { at: number; end: number }[]>>()
-
-/** When writes and invalidations were under way that may have been of this key. */
-function writesOf(model: Model, key: string): readonly { at: number; end: number }[] {
-  const known = writes.get(model) ?? new Map<string, { at: number; end: number }[]>()
-  writes.set(model, known)
-  const list = known.get(key)
-  if (list !== undefined) return list
-  const tags = model.history.keys[key]?.tags ?? []
-  const reads: ReadonlySet<string> = new Set<Read>(['getOrSet', 'claim', 'get', 'has', 'entry', 'getMany'])
-  const found = model.calls
-    .filter(({ record }) => {
-      if (reads.has(record.op)) return false
-      // Its index may have the key from a time when its value had other tags.
-      return record.op === 'clear' || record.keys.includes(key) || record.tags?.some((tag) => tags.includes(tag))
-    })
-    .map(({ record, end, outcome }) => ({ at: record.at, end: outcome?.type === 'failed' ? end + LATE : end }))
-  known.set(key, found)
-  return found
 }
 
 function fencedWithoutReason(model: Model): Violation[] {

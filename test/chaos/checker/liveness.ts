@@ -25,23 +25,8 @@ export function liveness(model: Model): Violation[] {
 
 /** How long it took, without the time that its process stood still. */
 export function durationOf(model: Model, { process, record, end }: Call): number {
-  return end - record.at - standstill(model, process, record.at, end)
+  return end - record.at - model.standstill(process, record.at, end)
 }
-
-/** ms between the two instants in which the process did not run. */
-function standstill(model: Model, process: string, from: number, to: number): number {
-  let total = 0
-  let counted = from
-  const stops = model.faults(from, to).filter(({ kind, target }) => target === process && STANDSTILLS.has(kind))
-  for (const { at, end } of stops.sort((a, b) => a.at - b.at)) {
-    const until = Math.min(end, to)
-    total += Math.max(0, until - Math.max(at, counted))
-    counted = Math.max(counted, until)
-  }
-  return total
-}
-
-const STANDSTILLS: ReadonlySet<string> = new Set(['pause', 'stall'])
 
 function endless(model: Model): Violation[] {
   const killed = new Set(
@@ -60,7 +45,7 @@ function endless(model: Model): Violation[] {
     if (end - record.at > CALL_LIMIT && durationOf(model, call) > CALL_LIMIT) {
       found.push({ rule: 'I5', at: record.at, text: `${what} took ${durationOf(model, call).toFixed(0)} ms` })
     }
-    const late = abortedAt === undefined ? 0 : end - abortedAt - standstill(model, process, abortedAt, end)
+    const late = abortedAt === undefined ? 0 : end - abortedAt - model.standstill(process, abortedAt, end)
     if (late > ABORT_LIMIT)
       found.push({ rule: 'I5', at: record.at, text: `${what} ended ${late.toFixed(0)} ms after its abort` })
   }

@@ -17,6 +17,8 @@ export interface Model {
   readonly calls: readonly Call[]
   readonly values: ReadonlyMap<string, Value>
   readonly runs: readonly Run[]
+  /** By the id of its value. */
+  run(id: string): Run | undefined
   /** Those that led a flight, by its token. */
   readonly flights: ReadonlyMap<string, Run>
   /** By process, in order of time. */
@@ -32,6 +34,10 @@ export interface Model {
   setOf(value: Value): 'yes' | 'no' | 'unknown'
   /** Whether nothing happened between the two instants that could keep a process from hearing, or Redis from answering. */
   quiet(process: string, from: number, to: number): boolean
+  /** ms between the two instants in which the process did not run. */
+  standstill(process: string, from: number, to: number): number
+  /** ms that the memory tier of the process keeps a value at most; `undefined`: it has none. */
+  memory(process: string): number | undefined
   /** Faults between the two instants. */
   faults(from: number, to: number): readonly Fault[]
 }
@@ -61,6 +67,11 @@ export interface Run {
   /** When it learnt that it had lost its flight. */
   fencedAt: number
 }
+
+const STANDSTILLS: ReadonlySet<string> = new Set(['pause', 'stall'])
+
+/** What a process says of a store that it does not reach. */
+const UNQUIET: ReadonlySet<EventRecord['name']> = new Set(['inbox', 'breaker', 'storeFault'])
 
 const NEVER = Number.POSITIVE_INFINITY
 /** ms around a fault in which what it did may still be felt: connections are made anew, the inbox is subscribed. */
@@ -137,11 +148,28 @@ export function modelOf(history: History): Model {
   const sets = setsOf(calls)
   const faults = (from: number, to: number) => troubles.filter(({ at, end }) => at <= to && end >= from)
 
+  const memories = new Map(history.processes.map(({ name, memory }) => [name, memory]))
+
+  function standstill(process: string, from: number, to: number): number {
+    let total = 0
+    let counted = from
+    const stops = faults(from, to).filter(({ kind, target }) => target === process && STANDSTILLS.has(kind))
+    for (const { at, end } of stops.sort((a, b) => a.at - b.at)) {
+      const until = Math.min(end, to)
+      total += Math.max(0, until - Math.max(at, counted))
+      counted = Math.max(counted, until)
+    }
+    return total
+  }
+
   return {
     history,
     calls,
+    standstill,
+    memory: (process) => memories.get(process),
     values,
     runs: [...runs.values()],
+    run: (id) => runs.get(id),
     flights,
     events,
     horizon: (process) => horizons.get(process) ?? 0,
@@ -155,7 +183,7 @@ export function modelOf(history: History): Model {
     quiet(process, from, to) {
       if (faults(from - AFTER, to + BEFORE).some(({ target }) => target === ALL || target === process)) return false
       return !(events.get(process) ?? []).some(({ name, at }) => {
-        return (name === 'inbox' || name === 'breaker') && at >= from - AFTER && at <= to + BEFORE
+        return UNQUIET.has(name) && at >= from - AFTER && at <= to + BEFORE
       })
     },
   }

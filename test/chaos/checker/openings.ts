@@ -1,30 +1,59 @@
-import type { Read } from '../history.ts'
+import type { EventRecord, Read } from '../history.ts'
 import { countBelow, type Subject } from './barriers.ts'
+import { LATE } from './changes.ts'
 import type { Model } from './model.ts'
 
-/** When the local flight, or the shared look, that a call may have joined was opened, at the earliest. */
+/** When what a call may have got was asked for in the store, at the earliest. */
 export interface Openings {
+  /** By a call that may have joined a local flight, or a shared look; or got what memory had. */
   since(process: string, key: string, subject: Subject, at: number): number
+  /** By one that joins nothing. */
+  read(process: string, key: string, subject: Subject, at: number): number
 }
 
 /** Reads that share flights and looks of their instance; `getMany` asks Redis by itself. */
-const SHARING: ReadonlySet<string> = new Set<Read>(['getOrSet', 'claim', 'get', 'has', 'entry'])
+const SHARING: ReadonlySet<string> = new Set<Read>(['getOrSet', 'getOrSetMany', 'claim', 'get', 'has', 'entry'])
 
 /** ms that a flight may stay after its loader returned: its value is being indexed, and nobody may wait. */
 const INDEXING = 500
 
+/** ms that a reply, or the end of a flight that is waited for, takes on a busy machine. */
+const REPLY = 1000
+
+/** ms that a claim, and the look that may follow, may be under way before anything is heard of it. */
+const CLAIMING = 500
+
 /**
- * A flight lives while a call waits for it or its loader runs. So what a call may have joined was opened no earlier than
+ * A flight lives while a call waits for it or its loader runs; one that refreshes what was answered, until its claim has a
+ * reply, and while it waits for another's. So what a call may have joined was opened no earlier than
  * the last instant before it at which the instance had neither call nor run for the key; and no earlier than the last
  * notice of the bus about it, at which the instance lets go of all that it has.
+ *
+ * A memory tier answers what was asked for earlier: by as much as its ttl, and what the reply took. Not what was asked for
+ * before such a notice; nor, of any key, before the inbox was lost or came back: it is empty then.
  */
 export function createOpenings(model: Model): Openings {
   const periods = periodsOf(model)
   const cuts = cutsOf(model)
 
-  function lastCut(process: string, subject: Subject, at: number): number {
+  function lastCut(process: string, subject: Subject | 'inbox', at: number): number {
     const line = cuts.get(`${process} ${subject}`)
     return line?.[countAtMost(line, at) - 1] ?? Number.NEGATIVE_INFINITY
+  }
+
+  function lastNotice(process: string, key: string, subject: Subject, at: number): number {
+    const about: readonly Subject[] = [`key ${key}`, 'all', subject]
+    return Math.max(...about.map((one) => lastCut(process, one, at)))
+  }
+
+  /** When what its memory has was asked for, at the earliest, if nobody had told it anything. */
+  function memorySince(process: string, at: number): number {
+    const ttl = model.memory(process)
+    if (ttl === undefined) return at
+    const least = at - ttl - REPLY
+    const late = model.quiet(process, least, at) ? 0 : LATE
+    const kept = least - late - model.standstill(process, least - late, at)
+    return Math.max(kept, lastCut(process, 'inbox', at))
   }
 
   return {
@@ -32,12 +61,10 @@ export function createOpenings(model: Model): Openings {
       const { starts = [], ends = [] } = periods.get(`${process} ${key}`) ?? {}
       const i = countAtMost(starts, at) - 1
       const busy = i >= 0 && (ends[i] as number) >= at ? (starts[i] as number) : at
-      return Math.max(
-        busy,
-        lastCut(process, `key ${key}`, at),
-        lastCut(process, 'all', at),
-        subject === 'all' ? busy : lastCut(process, subject, at),
-      )
+      return Math.max(Math.min(busy, memorySince(process, at)), lastNotice(process, key, subject, at))
+    },
+    read(process, key, subject, at) {
+      return Math.max(memorySince(process, at), lastNotice(process, key, subject, at))
     },
   }
 }
@@ -48,7 +75,8 @@ interface Periods {
 }
 
 /** By process and key: when it had calls or runs of it, one period after another. */
-function periodsOf({ calls, runs }: Model): ReadonlyMap<string, Periods> {
+function periodsOf(model: Model): ReadonlyMap<string, Periods> {
+  const { calls, runs } = model
   const spans = new Map<string, (readonly [from: number, to: number])[]>()
   const add = (process: string, key: string, from: number, to: number) => {
     const name = `${process} ${key}`
@@ -60,6 +88,7 @@ function periodsOf({ calls, runs }: Model): ReadonlyMap<string, Periods> {
     if (SHARING.has(record.op)) for (const key of record.keys) add(process, key, record.at, end)
   }
   for (const { process, record, loadedAt } of runs) add(process, record.key, record.at, loadedAt + INDEXING)
+  for (const { process, key, from, to } of refreshesOf(model)) add(process, key, from, to)
 
   const periods = new Map<string, Periods>()
   for (const [name, list] of spans) {
@@ -79,14 +108,53 @@ function periodsOf({ calls, runs }: Model): ReadonlyMap<string, Periods> {
   return periods
 }
 
-/** By process and subject: when the instance heard of an invalidation of another one. */
+interface Refresh {
+  readonly process: string
+  readonly key: string
+  readonly from: number
+  readonly to: number
+}
+
+/** Refreshes behind answers, from when they began until the last that was heard of them. */
+function refreshesOf(model: Model): Refresh[] {
+  const found: Refresh[] = []
+  for (const [process, list] of model.events) {
+    const going = new Map<string, { key: string; from: number; last: EventRecord }>()
+    const end = (one: { key: string; from: number; last: EventRecord }) => {
+      const { key, from, last } = one
+      const { name, at } = last
+      // What it leads is a run.
+      const claims = name === 'refresh' || name === 'followed' || name === 'wentOn'
+      const spent = claims ? at + CLAIMING + model.standstill(process, at, at + CLAIMING) : at
+      found.push({ process, key, from, to: name === 'follow' ? Number.POSITIVE_INFINITY : spent })
+    }
+    for (const event of list) {
+      const { name, key, call, at } = event
+      if (key === undefined || call === undefined) continue
+      const id = `${call} ${key}`
+      const open = going.get(id)
+      if (name === 'refresh') {
+        if (open !== undefined) end(open)
+        going.set(id, { key, from: at, last: event })
+      } else if (open !== undefined) open.last = event
+    }
+    for (const one of going.values()) end(one)
+  }
+  return found
+}
+
+/** By process and subject: when the instance heard of an invalidation of another one; and of its inbox, that it changed. */
 function cutsOf({ events }: Model): ReadonlyMap<string, readonly number[]> {
   const cuts = new Map<string, number[]>()
   for (const [process, list] of events) {
     for (const { name, at, keys = [], tags = [] } of list) {
-      if (name !== 'invalidate' && name !== 'clear') continue
+      if (name !== 'invalidate' && name !== 'clear' && name !== 'inbox') continue
       const subjects =
-        name === 'clear' ? ['all'] : [...keys.map((key) => `key ${key}`), ...tags.map((tag) => `tag ${tag}`)]
+        name === 'inbox'
+          ? [name]
+          : name === 'clear'
+            ? ['all']
+            : [...keys.map((key) => `key ${key}`), ...tags.map((tag) => `tag ${tag}`)]
       for (const subject of subjects) {
         const line = cuts.get(`${process} ${subject}`)
         if (line === undefined) cuts.set(`${process} ${subject}`, [at])

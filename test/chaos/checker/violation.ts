@@ -1,6 +1,6 @@
 /** What must not have happened. */
 export interface Violation {
-  /** The invariant of docs/protocol.md, or `call`, `seen`, `unhandled`. */
+  /** The invariant of docs/protocol.md, or the name of another rule. */
   readonly rule: Rule
   readonly at: number
   readonly text: string
@@ -17,5 +17,11 @@ export type Rule =
   | 'I10'
   /** Step 3: nobody leads beside an entry that is there and that it has not seen. */
   | 'seen'
+  /** Nothing is answered after its time, nor in the place of an error that there was not. */
+  | 'window'
+  /** One at a time refreshes a key. */
+  | 'refresh'
+  /** Who failed to refresh a key rests. */
+  | 'rest'
   /** A rejection that nobody took, or something else that a process wrote to its stderr. */
   | 'unhandled'
