@@ -111,6 +111,7 @@ describe('direct sets', () => {
 describe('from Redis, and in other instances, after an invalidation has returned', () => {
   const other = (...records: Story[string]): Story => ({ A: [invalidated], B: [met(old), ...records] })
   const get = call('get', 21, 23, got(old))
+  const memory = { memory: { B: 500 } }
   judge([
     ['many, asked for after it', 'I3', other(call('getMany', 21, 22, got(old)))],
     ['many, which share no look', 'I3', other(call('has', 15, 22, got(null)), call('getMany', 21, 22, got(old)))],
@@ -134,6 +135,33 @@ describe('from Redis, and in other instances, after an invalidation has returned
       other(call('has', 15, 22, got(null)), event('invalidate', 20.5, { keys: ['mine'] }), get),
     ],
     ['by who came after a notice of clear', 'I3', other(call('has', 15, 22, got(null)), event('clear', 20.5), get)],
+    ['by who has memory, for as long as that keeps it', undefined, other(call('getMany', 521, 522, got(old))), memory],
+    ['by who has memory, longer than that', 'I3', other(call('getMany', 1521, 1522, got(old))), memory],
+    ['one, longer than that', 'I3', other(call('getOrSet', 1521, 1522, got(old))), memory],
+    [
+      'one, longer than that, where something is late',
+      undefined,
+      other(call('getOrSet', 1521, 1522, got(old))),
+      { ...memory, faults: [fault('delay', 500, 900)] },
+    ],
+    [
+      'by who has memory, after the notice',
+      'I3',
+      other(event('invalidate', 25, { keys: ['k'] }), call('getMany', 26, 27, got(old))),
+      memory,
+    ],
+    [
+      'by who has memory, after its inbox was lost',
+      'I3',
+      other(event('inbox', 25), call('getMany', 26, 27, got(old))),
+      memory,
+    ],
+    [
+      'by who has memory, after its inbox was lost before',
+      undefined,
+      other(event('inbox', 8), call('getMany', 26, 27, got(old))),
+      memory,
+    ],
     ['in Redis itself', 'I3', { A: [invalidated], B: [run('old', 5, 7)] }, { sightings: [sighting(old, 8, 21)] }],
     ['in Redis itself until it had returned', undefined, { A: [invalidated] }, { sightings: [sighting(old, 8, 19)] }],
     [
