@@ -22,12 +22,17 @@ export type {
   ChannelMessage,
   TraceMessage,
 } from './core/events.ts'
+export type { FreshnessOptions } from './core/freshnessOptions.ts'
 export type { InvalidateOptions } from './core/invalidation.ts'
+export type { KeptFresh } from './core/keepFresh.ts'
 export type { Key } from './core/key.ts'
+export type { LoadMany, LoadManyContext } from './core/many.ts'
 export type { CacheOptions, CallOptions, RequestOptions, SetOptions } from './core/options.ts'
 export type { CacheEntry } from './core/reads.ts'
 export type * from './core/store.ts'
+export type { MemoryOptions } from './core/tier.ts'
 export type { LoadContext, Loader } from './core/trip.ts'
+export type { Warmed, WarmOptions, WarmProgress } from './core/warm.ts'
 export type { WrapOptions, Wrapped } from './core/wrap.ts'
 export { type MemoryStoreOptions, memoryStore } from './stores/memory/store.ts'
 
