@@ -1,6 +1,8 @@
 import type { Rule } from './checker/violation.ts'
+import { FRESHNESS_FLAWS } from './freshnessFlaw.ts'
 import type { Edit } from './mutant.ts'
-import { INVALIDATED_KEYS, INVALIDATED_TAGS, type Profile } from './profile.ts'
+import { INVALIDATED_KEYS, INVALIDATED_TAGS } from './peaceful.ts'
+import type { Profile } from './profile.ts'
 
 /** A rule of the protocol that is left out. */
 export interface Flaw {
@@ -13,6 +15,7 @@ export interface Flaw {
 
 /** Each leaves one rule of the protocol out. */
 export const FLAWS: Readonly<Record<string, Flaw>> = {
+  ...FRESHNESS_FLAWS,
   'an end that does not check the token': {
     edits: [
       {

@@ -3,8 +3,9 @@ import type { CallOptions, LoadContext } from '../../src/index.ts'
 import type { Random } from '../core/schedule/random.ts'
 import { type Doing, doing } from './doing.ts'
 import { type Lasts, type LoadRecord, monotonic, type Value } from './history.ts'
+import type { FreshnessPlan, KeyPlan } from './keyPlan.ts'
 import type { Origin } from './origin.ts'
-import type { FreshnessPlan, KeyPlan, Profile } from './profile.ts'
+import type { Profile } from './profile.ts'
 import type { Recorder } from './recorder.ts'
 
 /** What a caller's loader will do, decided before it asks: its options say the same tags. */

@@ -2,9 +2,10 @@ import type { Cache, CallOptions, RequestOptions, SetOptions } from '../../src/i
 import type { Random } from '../core/schedule/random.ts'
 import { type Doing, doing, newDoing } from './doing.ts'
 import { type CallRecord, monotonic, type Outcome, type Read, type Value, type Write } from './history.ts'
+import type { KeyPlan } from './keyPlan.ts'
 import { isLoadersError, type Loaders, type LoadPlan, pickWeighted, runOf } from './loader.ts'
 import type { Origin } from './origin.ts'
-import { type KeyPlan, type Move, type Profile, SHORT_WAIT } from './profile.ts'
+import { type Move, type Profile, SHORT_WAIT } from './profile.ts'
 import type { Recorder } from './recorder.ts'
 
 /** What the callers of one process do. */

@@ -3,7 +3,7 @@ import { createRandom } from '../core/schedule/random.ts'
 import { playCommand } from './command.ts'
 import { FLAWS } from './flaw.ts'
 import { createMutant } from './mutant.ts'
-import { INVALIDATED_KEYS, INVALIDATED_TAGS } from './profile.ts'
+import { AGING, FAILING, INVALIDATED_KEYS, INVALIDATED_TAGS, REFRESHED, REMEMBERED } from './peaceful.ts'
 import { reportOf } from './report.ts'
 import { runChaos } from './run.ts'
 
@@ -30,12 +30,18 @@ describe('the checker finds', () => {
   test.for([
     ['keys', INVALIDATED_KEYS],
     ['tags', INVALIDATED_TAGS],
+    ['memory', REMEMBERED],
+    ['what ages', AGING],
+    ['failures', FAILING],
+    ['refreshes', REFRESHED],
   ] as const)('nothing where nothing is wrong: %s', { timeout: STAND * 1000 + GRACE }, async ([, profile]) => {
     const seed = random.below(2 ** 31)
     const chaos = await runChaos({ ...play, seconds: STAND, seed, profile, source: SOURCE })
     console.log([`seed ${seed}`, ...reportOf(chaos)].join('\n'))
     expect(chaos.violations).toEqual([])
     expect(chaos.model.calls.length).toBeGreaterThan(1000)
+    expect(chaos.events.memoryHit ?? 0).toBeGreaterThan(profile === REMEMBERED ? 1000 : -1)
+    expect(chaos.events.refresh ?? 0).toBeGreaterThan(profile === REFRESHED ? 100 : -1)
   })
 })
 

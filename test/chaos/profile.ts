@@ -1,5 +1,4 @@
-import { type Key, keyId } from '../../src/core/key.ts'
-import type { CallOptions } from '../../src/index.ts'
+import { type KeyPlan, keyOf, LEASE, LONG_FLIGHT, LONG_LEASE, stale, type Ttls } from './keyPlan.ts'
 
 /** What is played in a run: who asks for what, how often, and what goes wrong. Plain data: the processes get it as it is. */
 export interface Profile {
@@ -16,8 +15,7 @@ export interface Profile {
   /** How often a loader fails, says that it is not to be shared, and hangs. */
   readonly failing: number
   readonly hanging: number
-  /** How long entries live: `[weight, ms]`; `null`: for ever, 0: shared and not stored. */
-  readonly ttls: readonly (readonly [weight: number, ttl: number | null])[]
+  readonly ttls: Ttls
   readonly forced: number
   /** How often a caller leaves before it has its answer, or waits for a short time only. */
   readonly leaving: number
@@ -31,33 +29,6 @@ export interface Profile {
   readonly commandTimeout: number
   /** ms that the memory tier of a process keeps a value, by its place, over and over; `null`: it has none. */
   readonly memories: readonly (number | null)[]
-}
-
-/** Of the options for freshness what is plain data. */
-export type FreshnessPlan = Readonly<
-  Pick<
-    CallOptions,
-    'staleWhileRevalidate' | 'staleIfError' | 'softTimeout' | 'jitter' | 'earlyRefresh' | 'negativeTtl'
-  > & { errorTtl?: number }
->
-
-export interface KeyPlan {
-  readonly key: Key
-  readonly id: string
-  readonly scope: string | null
-  /** How callers say the tags: not at all; as an array; as a function of the value; so that they differ; each its way. */
-  readonly tagging: 'none' | 'said' | 'derived' | 'changing' | 'mixed'
-  readonly tags: readonly string[]
-  /** ms. */
-  readonly lease: number
-  readonly maxFlight: number
-  readonly freshness: FreshnessPlan
-  /** Default: as all others, as for what follows. */
-  readonly ttls?: Profile['ttls']
-  readonly failing?: number
-  readonly hanging?: number
-  /** Every process keeps it fresh. */
-  readonly kept?: true
 }
 
 export type Move =
@@ -76,14 +47,6 @@ export type Move =
   | 'invalidateBoth'
   | 'clear'
   | 'claim'
-
-/** ms: short, so that leases run out while somebody looks. */
-const LEASE = 400
-const MAX_FLIGHT = 1500
-/** ms: one that runs out only where nobody renews it, or nobody is told. */
-const LONG_LEASE = 3000
-/** More than a loader that hangs takes. */
-const LONG_FLIGHT = 10_000
 
 /** Short lives, and long windows after them, in each combination that there is a rule for. */
 const STALE: readonly KeyPlan[] = [
@@ -192,60 +155,6 @@ export const EVERYTHING: Profile = {
   memories: [700, null, 2500, 700, null, 6000],
 }
 
-/** Nothing goes wrong, but the lines differ: what takes several trips is overtaken on the way. */
-const PEACE: Pick<Profile, 'processes' | 'lanes' | 'latencies' | 'faults' | 'hanging' | 'failing'> = {
-  processes: 4,
-  lanes: 16,
-  latencies: [0, 25, 2, 12],
-  faults: {},
-  hanging: 0,
-  failing: 0.02,
-}
-
-const FEW_MOVES: Profile['moves'] = {
-  ask: 60,
-  askTogether: 2,
-  askMany: 0,
-  get: 4,
-  getMany: 6,
-  has: 0,
-  entry: 0,
-  set: 0,
-  setMany: 0,
-  delete: 0,
-  invalidateKeys: 0,
-  invalidateTags: 0,
-  invalidateBoth: 0,
-  clear: 0,
-  claim: 1,
-}
-
-/** Much is invalidated by key, and long leases hide no wait. */
-export const INVALIDATED_KEYS: Profile = {
-  ...EVERYTHING,
-  ...PEACE,
-  keys: ['k0', 'k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7'].map((key) => keyOf(key, 'none', [], LONG_LEASE)),
-  moves: { ...FEW_MOVES, invalidateKeys: 6 },
-  loads: [
-    [2, 0, 5],
-    [2, 5, 60],
-  ],
-  ttls: [[1, null]],
-}
-
-/** Much is invalidated by tag. */
-export const INVALIDATED_TAGS: Profile = {
-  ...EVERYTHING,
-  ...PEACE,
-  keys: EVERYTHING.keys.filter((key) => key.tags.length > 0),
-  moves: { ...FEW_MOVES, invalidateTags: 6 },
-  loads: [
-    [3, 0, 5],
-    [2, 5, 60],
-  ],
-  ttls: [[1, null]],
-}
-
 /** ms that the impatient wait. */
 export const SHORT_WAIT = 80
 
@@ -254,29 +163,4 @@ export function hurryOf({ keys, impatient }: Profile): number | undefined {
   const limits = keys.flatMap(({ freshness }) => freshness.softTimeout ?? [])
   if (impatient > 0) limits.push(SHORT_WAIT)
   return limits.length === 0 ? undefined : Math.min(...limits)
-}
-
-function keyOf(
-  key: Key,
-  tagging: KeyPlan['tagging'],
-  tags: readonly string[] = [],
-  lease = LEASE,
-  scope: string | null = null,
-): KeyPlan {
-  const maxFlight = lease === LONG_LEASE ? LONG_FLIGHT : MAX_FLIGHT
-  return { key, id: keyId(key), scope, tagging, tags, lease, maxFlight, freshness: {} }
-}
-
-function stale(
-  key: Key,
-  tagging: KeyPlan['tagging'],
-  tags: readonly string[],
-  freshness: FreshnessPlan,
-  more: Partial<KeyPlan> = {},
-): KeyPlan {
-  const ttls: Profile['ttls'] = [
-    [2, 300],
-    [1, 1500],
-  ]
-  return { ...keyOf(key, tagging, tags), freshness, ttls, ...more }
 }
