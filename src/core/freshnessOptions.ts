@@ -57,6 +57,8 @@ export interface FreshnessPolicy {
   readonly negativeTtl: number | undefined
   readonly isNegative: (value: unknown) => boolean
   readonly errorTtl: number | ((error: unknown) => number)
+  /** Of an adapter: which values are of no use when they are not fresh, nor worth a refresh before. Default: none. */
+  readonly neverStale?: (value: unknown) => boolean
 }
 
 export const FRESHNESS_OPTIONS: readonly string[] = [

@@ -113,7 +113,9 @@ export function timesOf(policy: Policy, value: unknown, now: number, cost: numbe
   }
   const ttl = (typeof policy.ttl === 'function' ? notAsync('ttl', policy.ttl(value)) : policy.ttl) as number
   if (typeof ttl !== 'number' || Number.isNaN(ttl)) throw new TypeError(`ttl returned ${String(ttl)}, not a number`)
-  return { createdAt: now, ttl: jittered(ttl, policy), staleWhileRevalidate, staleIfError, cost, beta }
+  const fresh = { createdAt: now, ttl: jittered(ttl, policy) }
+  if (policy.neverStale?.(value)) return { ...NO_WINDOWS, ...fresh }
+  return { ...fresh, staleWhileRevalidate, staleIfError, cost, beta }
 }
 
 function isNegative(policy: Policy, value: unknown): boolean {

@@ -71,10 +71,11 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
   let begun = false
   const hooks =
     early &&
-    earlyHooks(early, headers, known, (request, mediaType, { response, scope }, fetchAPI) => {
+    earlyHooks(early, headers, known, (request, mediaType, found, fetchAPI) => {
+      const { response, times, scope } = found
       const about = known(request)
       about.asked++
-      about.answers.push({ result: BYTES, outcome: { type: 'hit', ttl: early.left(response) }, scope, response })
+      about.answers.push({ result: BYTES, outcome: { type: 'hit', ttl: early.left(found) }, scope, response, times })
       return replies.of(request, about, response, mediaType, fetchAPI)
     })
   const check = schemaCheck(ruleOptions(options))

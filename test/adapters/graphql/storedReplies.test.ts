@@ -27,6 +27,7 @@ function hit(headers: Record<string, string> = {}, api: { Response: typeof Respo
     outcome: { type: 'hit', ttl: 50_000 },
     scope: null,
     response: STORED,
+    times: { createdAt: 0, ttl: 60_000, staleWhileRevalidate: 0, staleIfError: 0 },
   } as const
   const known: Replied = { asked: 1, answers: [answer] }
   const request = new fetchAPI.Request('http://shop.example/graphql?query={a}', { headers })

@@ -1,4 +1,5 @@
 import type { OperationDefinitionNode } from 'graphql'
+import type { Times } from '../../../core/entry.ts'
 import type { Scope } from '../../../core/scope.ts'
 import type { CacheOutcome } from '../../http/cacheStatus.ts'
 import type { RequestDirectives } from '../../http/requestDirectives.ts'
@@ -30,7 +31,14 @@ export interface Answer {
   readonly scope?: string | null | undefined
   /** What is known of the response, where it was or may be kept. */
   readonly response?: StoredResponse | undefined
+  /** Of that response: those of what is stored, where that is known. */
+  readonly times?: Lifetime | undefined
+  /** It was made for this very request. */
+  readonly made?: boolean | undefined
 }
+
+/** How long a response is of use. */
+export type Lifetime = Pick<Times, 'createdAt' | 'ttl' | 'staleWhileRevalidate' | 'staleIfError'>
 
 /** Answers operations, from the cache where that may be. */
 export type Answering = <A extends Execution>(question: Question<A>) => Promise<Answer>

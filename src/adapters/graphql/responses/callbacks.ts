@@ -1,7 +1,8 @@
 import type { ExecutionResult } from 'graphql'
 import { notAsync, show } from '../../../core/checks.ts'
 import type { Events } from '../../../core/events.ts'
-import { mayBeTold } from '../results/failures.ts'
+import type { Policy } from '../../../core/options.ts'
+import { isOutageResult, mayBeTold } from '../results/failures.ts'
 import type { ResponseCacheSettings } from './options.ts'
 
 /** What the user's functions say of a result; where one throws it is told, and the careful answer counts. `id` is the key's. */
@@ -12,11 +13,13 @@ export interface Callbacks {
   wants(result: ExecutionResult, id: string): boolean | undefined
   /** Whether `shareError` lets others have all errors of the result. */
   shares(result: ExecutionResult, id: string): boolean
+  /** Whether `isOutage` says of all errors of the result that a stale response is the better answer. */
+  isOutage(result: ExecutionResult, id: string): boolean
 }
 
 export function createCallbacks(
   { onTtl, shouldCacheResult }: Pick<ResponseCacheSettings, 'onTtl' | 'shouldCacheResult'>,
-  shareError: (error: unknown) => boolean,
+  { shareError, isOutage }: Pick<Policy, 'shareError' | 'isOutage'>,
   events: Events,
 ): Callbacks {
   function ask<T>(option: string, id: string, careful: T, ask: () => T): T {
@@ -44,6 +47,10 @@ export function createCallbacks(
     shares: (result, id) =>
       ask('shareError', id, false, () =>
         mayBeTold(result, (error) => Boolean(notAsync('shareError', shareError(error)))),
+      ),
+    isOutage: (result, id) =>
+      ask('isOutage', id, false, () =>
+        isOutageResult(result, (error) => Boolean(notAsync('isOutage', isOutage(error)))),
       ),
   }
 }

@@ -1,23 +1,25 @@
 import { type ExecutionResult, getOperationAST } from 'graphql'
+import { NO_WINDOWS, type Times } from '../../../core/entry.ts'
 import { messageOf } from '../../../core/errors.ts'
-import { type Internals, internalsOf } from '../../../core/internals.ts'
-import type { Policy } from '../../../core/options.ts'
-import type { FoundUse } from '../../../core/trip.ts'
-import type { CacheOutcome } from '../../http/cacheStatus.ts'
-import type { RequestDirectives } from '../../http/requestDirectives.ts'
+import { freshFor } from '../../../core/freshness.ts'
+import { internalsOf } from '../../../core/internals.ts'
+import type { FoundUse, Order } from '../../../core/trip.ts'
 import { createPlans, type Plan } from '../documents/plans.ts'
-import { mayHear, othersError } from '../results/failures.ts'
-import { responseCodec, type StoredResponse } from '../results/response.ts'
-import { servedResult } from '../results/served.ts'
+import { isFailedResult, mayHear, othersError } from '../results/failures.ts'
+import type { StoredResponse } from '../results/response.ts'
 import { isWholeResult } from '../results/wholeResult.ts'
+import { wantedOf } from './acceptance.ts'
 import { type Admitted, createAdmission } from './admission.ts'
 import type { Answer, Answering, Question } from './answer.ts'
 import { createCallbacks } from './callbacks.ts'
 import { type ResponseCacheMetadata, withMetadata } from './metadata.ts'
 import { createMutations } from './mutations.ts'
 import { type Execution, type ResponseCacheOptions, responseCacheSettings } from './options.ts'
-import { isWithin, tellOuter } from './resolverHints.ts'
-import { createRun, UNSHARED, type Why } from './run.ts'
+import { responsePolicies } from './policy.ts'
+import { type Renewal, takeRenewal } from './renewal.ts'
+import { isWithin } from './resolverHints.ts'
+import { createRun, type Run, UNSHARED, type Why } from './run.ts'
+import { type Source, sharedAnswer } from './shared.ts'
 import { createJudge, shapeOf } from './verdict.ts'
 
 /** For a request that wants what is stored, and nothing else. */
@@ -34,9 +36,8 @@ const NOT_STORED: Answer = Object.freeze({
 export function answering(who: string, options: ResponseCacheOptions<never>, own: readonly string[]): Answering {
   const settings = responseCacheSettings(who, options, own)
   const internals = internalsOf(options.cache)
-  const policy = internals.policy(POLICY)
-  const { ttl: usual } = internals.policy({})
-  const ttl = settings.ttl ?? (typeof usual === 'number' ? usual : 60_000)
+  const { said, stored: policy } = responsePolicies(internals, settings.freshness)
+  const ttl = settings.ttl ?? (typeof said.ttl === 'number' ? said.ttl : 60_000)
   const plans = createPlans(settings.rules, (problem) => {
     const { error } = problem
     if (problem.type === 'option') {
@@ -45,7 +46,7 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
     } else internals.events.emit({ type: 'bypass', what: 'what has a bad hint', reason: error.message })
   })
   const admission = createAdmission(settings, internals)
-  const callbacks = createCallbacks(settings, policy.shareError, internals.events)
+  const callbacks = createCallbacks(settings, said, internals.events)
   const judge = createJudge(settings, callbacks, internals.events)
   const mutate = createMutations(settings, internals)
   const withSaid = (result: ExecutionResult, metadata: ResponseCacheMetadata) =>
@@ -61,9 +62,9 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
     // Behind another plugin of the same cache, or asked for by a resolver of it.
     if (isWithin({ cache: options.cache, id: admitted.id })) return uncached(question, 'bypass', 'nested')
     question.planned?.(plan, admitted)
-    const fresh = directives === undefined ? 'any' : await freshness(admitted, directives)
-    if (fresh === 'none') return NOT_STORED
-    return askFor(question, plan, admitted, fresh === 'new')
+    const wanted = directives === undefined ? 'any' : await wantedOf(internals, admitted.id, directives)
+    if (wanted === 'none') return NOT_STORED
+    return askFor(question, plan, admitted, wanted === 'new')
   }
 
   /** A query that is run for its own client. */
@@ -73,17 +74,52 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
     return { ...answer, result: withSaid(answer.result, { hit: false, didCache: false }) }
   }
 
-  /** What a request wants: what is there or is made, what is made from now on, or what is there, which is nothing. */
-  async function freshness(
-    { id }: Admitted,
-    { noCache, maxAge, onlyIfCached }: RequestDirectives,
-  ): Promise<'any' | 'new' | 'none'> {
-    if (!onlyIfCached && maxAge === undefined) return noCache ? 'new' : 'any'
-    const stored = noCache ? undefined : ((await internals.peek(id, () => true)) as StoredResponse | undefined)
-    const age = stored === undefined ? Number.POSITIVE_INFINITY : internals.now() - stored.createdAt
-    if (age <= (maxAge ?? Number.POSITIVE_INFINITY) * 1000 && stored !== undefined) return 'any'
-    if (onlyIfCached) return 'none'
-    return noCache || stored !== undefined ? 'new' : 'any'
+  /** What this request asks for, and runs where nobody else does. */
+  function begin<A extends Execution>({ args, execute }: Question<A>, plan: Plan, admitted: Admitted, forced: boolean) {
+    const { id, key, scope } = admitted
+    const found: { times?: Times; use?: FoundUse } = {}
+    const run = createRun({
+      plan,
+      schema: args.schema,
+      subject: { cache: options.cache, id },
+      scope,
+      why: () => (forced ? 'request' : found.times === undefined ? 'miss' : 'stale'),
+      execute: (refreshing) => execute({ ...(refreshing ? unended(args) : args), document: plan.document }),
+      isBetter: (stale, result) => isAnswerable(stale as StoredResponse) && callbacks.isOutage(result, id),
+      judge: (result, hints) =>
+        judge(result, {
+          id,
+          plan,
+          scope,
+          context: args.contextValue,
+          hints,
+          ttl,
+          jitter: said.jitter,
+          now: internals.now(),
+        }),
+      refuse: () => admission.refuse(id),
+      withSaid,
+    })
+    const order: Order = {
+      id,
+      key,
+      shape: shapeOf(plan),
+      policy,
+      forced,
+      tags: run.tags,
+      since: run.since,
+      onFound(times, use) {
+        found.times = times
+        found.use = use
+      },
+      onStore: run.store,
+    }
+    return { run, order, found }
+  }
+
+  /** Whether the stale response may be answered in the place of an error. */
+  function isAnswerable(stale: StoredResponse): boolean {
+    return !stale.failed && -freshFor(stale, internals.now()) < policy.staleIfError
   }
 
   async function askFor<A extends Execution>(
@@ -92,70 +128,68 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
     admitted: Admitted,
     forced: boolean,
   ): Promise<Answer> {
-    const { id, key, scope } = admitted
-    const why = forced ? 'request' : 'miss'
+    const { id, scope } = admitted
     const glance = forced ? undefined : await internals.glance(id)
-    if (glance?.hit !== undefined) return shared(glance.hit.value as StoredResponse, scope, 'hit')
-    let hit = false
-    const { args, execute } = question
-    const run = createRun({
-      plan,
-      schema: args.schema,
-      subject: { cache: options.cache, id },
-      scope,
-      why,
-      execute: () => execute({ ...args, document: plan.document }),
-      judge: (result, hints) =>
-        judge(result, { id, plan, scope, context: args.contextValue, hints, ttl, now: internals.now() }),
-      refuse: () => admission.refuse(id),
-      withSaid,
-    })
-    const onFound = (_: unknown, use: FoundUse) => {
-      hit = use === 'hit'
-    }
-    const order = {
-      id,
-      key,
-      shape: shapeOf(plan),
-      policy,
-      forced,
-      tags: run.tags,
-      since: run.since,
-      onFound,
-      onStore: run.store,
-    }
+    const hit = glance?.hit
+    if (hit !== undefined) return shared(hit.value as StoredResponse, scope, 'hit', hit.entry)
+    const { run, order, found } = begin(question, plan, admitted, forced)
+    const why: Why = forced ? 'request' : 'miss'
     const asked = internals.ask(order, run.load, run.leaving?.signal, glance?.look)
     let given: unknown
     try {
       given = await (run.leaving === undefined ? asked : Promise.race([asked, run.begun]))
+      // What this request runs behind a stale answer has begun: that is none of its own.
+      if (isStored(found.use)) given = await asked
     } catch (error) {
+      // There is no stale response for this one after all.
+      if (isFailedResult(error)) return run.made ?? uncached(question, why)
       if (run.ran) throw error
-      if (mayHear(error, policy.shareError)) throw othersError(error)
+      if (mayHear(error, said.shareError)) throw othersError(error)
       return uncached(question, why)
     }
     asked.catch(() => undefined) // after the beginning its reader is told by the parts
+    const { times, use } = found
+    if (times !== undefined && isStored(use)) return shared(given as StoredResponse, scope, use, times)
     // Who ran it gets its own, with what is for its own request only.
     if (run.made !== undefined) return run.made
     if (given === UNSHARED) return uncached(question, why)
-    return shared(given as StoredResponse, scope, hit ? 'hit' : why)
+    return shared(given as StoredResponse, scope, times === undefined ? why : 'stale', undefined)
   }
 
-  /** What is stored, or another request has made. */
-  function shared(response: StoredResponse, scope: string | null, why: 'hit' | Why): Answer {
-    const hit = why === 'hit'
-    const left = response.createdAt + response.ttl - internals.now()
-    const stored = response.ttl > 0
-    // Its resolvers, which say so, were not run in the course of what this is part of.
-    tellOuter({ maxAge: response.said ? left / 1000 : undefined, scope: response.private ? 'PRIVATE' : undefined })
-    const result = withSaid(
-      servedResult(response),
-      hit ? { hit } : stored ? { hit, didCache: stored, ttl: response.ttl } : { hit, didCache: stored },
-    )
-    const outcome: CacheOutcome =
-      why === 'hit'
-        ? { type: 'hit', ttl: left }
-        : { type: 'forwarded', why, collapsed: true, ...(stored ? { ttl: left } : {}) }
-    return { result, outcome, scope, response: response.failed ? undefined : response }
+  /** `times` are those of what is stored, where that is known. */
+  function shared(response: StoredResponse, scope: string | null, source: Source, times: Times | undefined): Answer {
+    const { createdAt, ttl, failed } = response
+    const { staleWhileRevalidate, staleIfError } = failed ? NO_WINDOWS : policy
+    const made = times ?? { createdAt, ttl, staleWhileRevalidate, staleIfError }
+    return sharedAnswer(response, source, scope, made, internals.now(), withSaid)
+  }
+
+  /** In the course of `keepFresh`: refreshed where that is due, for nobody who asks. */
+  async function renewed(question: Question, renewal: Renewal): Promise<Answer> {
+    try {
+      await renew(question, renewal)
+    } catch (error) {
+      renewal.failure = { error }
+    }
+    return { result: { data: null }, outcome: { type: 'forwarded', why: 'bypass', detail: 'keepFresh' } }
+  }
+
+  /** @throws Error where it is not fresh, or can't be */
+  async function renew(question: Question, { renew }: Renewal): Promise<void> {
+    if (!isEnabled(question)) throw new Error('it is not cached: disabled')
+    const plan = planOf(question.args)
+    if (plan === undefined) throw new Error('it is not cached: no plan')
+    const admitted = await admission.of(plan, question.args, question.scope)
+    if (typeof admitted === 'string') throw new Error(`it is not cached: ${admitted}`)
+    if (admitted.scope !== null)
+      throw new Error('it is of a session: only what is the same for everybody is kept fresh')
+    const { run, order } = begin(question, plan, admitted, false)
+    try {
+      await renew(order, run.load)
+    } catch (error) {
+      const [failure] = errorsOf(run)
+      throw failure === undefined ? error : new Error(`${messageOf(error)}: ${failure.message}`, { cause: failure })
+    }
   }
 
   function isEnabled({ enabled }: Question): boolean {
@@ -178,6 +212,8 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
 
   return async (question) => {
     const { document, operationName } = question.args
+    const renewal = takeRenewal(options.cache)
+    if (renewal !== undefined) return renewed(question as unknown as Question, renewal)
     const isQuery = getOperationAST(document, operationName)?.operation === 'query'
     // What a mutation changes others may have in the cache: it is invalidated for whomever the cache is off.
     if (isQuery && !isEnabled(question as unknown as Question)) return forwarded(question, 'bypass', 'disabled')
@@ -201,8 +237,18 @@ async function forwarded<A extends Execution>(
   }
 }
 
-const POLICY = {
-  ttl: (response: StoredResponse) => response.ttl,
-  shouldCache: (response: unknown) => response !== UNSHARED,
-  codec: responseCodec,
-} as unknown as Parameters<Internals['policy']>[0] & Partial<Policy>
+/** Of what was run. */
+function errorsOf({ made }: Run): readonly Error[] {
+  return (made?.result as ExecutionResult | undefined)?.errors ?? []
+}
+
+/** Whether what was stored is the answer. */
+function isStored(use: FoundUse | undefined): use is 'hit' | 'fallback' {
+  return use === 'hit' || use === 'fallback'
+}
+
+/** Whoever asked may leave: what is run is for all who ask. */
+function unended<A extends Execution>(args: A): A {
+  const { signal: _yoga, abortSignal: _graphql17, ...rest } = args as A & { signal?: unknown; abortSignal?: unknown }
+  return rest as A
+}

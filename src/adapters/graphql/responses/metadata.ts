@@ -1,9 +1,9 @@
 import type { ExecutionResult } from 'graphql'
 import type { Entity } from '../results/reading.ts'
 
-/** `extensions.responseCache` of a result, as @envelop/response-cache has it. */
+/** `extensions.responseCache` of a result, as @envelop/response-cache has it, and whether the answer was stale. */
 export type ResponseCacheMetadata =
-  | { readonly hit: true }
+  | { readonly hit: true; readonly stale?: true }
   | { readonly hit: false; readonly didCache: false }
   /** ms. */
   | { readonly hit: false; readonly didCache: true; readonly ttl: number }

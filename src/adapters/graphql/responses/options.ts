@@ -1,6 +1,7 @@
 import type { DocumentNode, ExecutionResult, GraphQLSchema } from 'graphql'
 import type { Cache } from '../../../core/cache.ts'
 import { known, show } from '../../../core/checks.ts'
+import type { FreshnessOptions } from '../../../core/freshnessOptions.ts'
 import type { CacheScope } from '../documents/cacheControl.ts'
 import { least, type RuleOptions } from '../documents/rules.ts'
 
@@ -13,8 +14,15 @@ export interface Execution {
   readonly variableValues?: { readonly [variable: string]: unknown } | null | undefined
 }
 
+/** How long a response is of use: as the cache has it, whose options are the defaults. Durations in ms. */
+export type ResponseFreshness = {
+  readonly [O in (typeof FRESHNESS)[number]]?: FreshnessOptions[O]
+}
+
+const FRESHNESS = ['staleWhileRevalidate', 'staleIfError', 'softTimeout', 'jitter', 'earlyRefresh'] as const
+
 /** What all plugins for whole responses are told; names and meanings are those of @envelop/response-cache. */
-export interface ResponseCacheOptions<C = Record<string, unknown>> {
+export interface ResponseCacheOptions<C = Record<string, unknown>> extends ResponseFreshness {
   readonly cache: Cache
   /** ms that a response is kept of which nothing else is said; 0 for never. Default: that of the cache, else 60,000. */
   readonly ttl?: number | undefined
@@ -65,6 +73,8 @@ export type ResponseCacheSettings = Required<
 > &
   Pick<ResponseCacheOptions, 'ttl' | 'buildResponseCacheKey' | 'getDocumentString' | 'shouldCacheResult' | 'onTtl'> & {
     readonly rules: RuleOptions
+    /** Those that were said; the cache checks them. */
+    readonly freshness: ResponseFreshness
   }
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof ResponseCacheOptions>([
@@ -83,6 +93,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof ResponseCacheOptions>([
   'shouldCacheResult',
   'onTtl',
   'includeExtensionMetadata',
+  ...FRESHNESS,
 ])
 
 /**
@@ -135,6 +146,7 @@ export function responseCacheSettings(
     shouldCacheResult,
     onTtl,
     rules: ruleOptions(options),
+    freshness: Object.fromEntries(FRESHNESS.map((name) => [name, (options as ResponseCacheOptions)[name]])),
   }
 }
 

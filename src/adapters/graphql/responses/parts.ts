@@ -1,7 +1,7 @@
 /** A value that is cached by itself, and that something else is made of. */
 export interface Part {
   readonly tags: readonly string[]
-  /** ms that it is fresh. */
+  /** ms that it is fresh; negative where it is stale: what is made of it is not stored. */
   readonly ttl: number
   /** Whose it is: `null` where it is the same for everybody, `undefined` where nobody knows. */
   readonly scope: string | null | undefined

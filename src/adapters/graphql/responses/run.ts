@@ -1,7 +1,9 @@
 import type { ExecutionResult, GraphQLSchema } from 'graphql'
+import type { Times } from '../../../core/entry.ts'
 import type { LoadContext } from '../../../core/trip.ts'
 import type { Plan } from '../documents/plans.ts'
 import { withoutPrefixed } from '../results/data.ts'
+import { FailedResult } from '../results/failures.ts'
 import type { Payload } from '../results/incremental.ts'
 import { relay } from '../results/relay.ts'
 import { servedResult } from '../results/served.ts'
@@ -13,17 +15,22 @@ import { type Hints, type Subject, withHints } from './resolverHints.ts'
 import type { Verdict } from './verdict.ts'
 
 /** Why an operation is run. */
-export type Why = 'miss' | 'request' | 'bypass' | 'method'
+export type Why = 'miss' | 'stale' | 'request' | 'bypass' | 'method'
 
 /** What a loader returns where each must run the operation. */
 export const UNSHARED = Object.freeze({ unshared: true })
 
 /** One execution of a query, whose response may be for all who ask. */
 export interface Run {
-  /** Runs it: what others get, a stored response or `UNSHARED`. */
+  /**
+   * Runs it: what others get, a stored response or `UNSHARED`. It may be run behind the answer to its request, or go on behind it:
+   * what it makes is not that answer then.
+   *
+   * @throws FailedResult for an outage, where a stale response is there to be answered
+   */
   load(context: LoadContext): Promise<unknown>
-  /** The response was sent to be stored. */
-  store(): void
+  /** The response was sent to be stored, with these times. */
+  store(times: Times): void
   /** The tags of the response. */
   tags(): readonly string[]
   /** What it is made of holds since then: as in the order. */
@@ -43,8 +50,12 @@ export interface RunOptions {
   readonly schema: GraphQLSchema
   readonly subject: Subject
   readonly scope: string | null
-  readonly why: Why
-  execute(): unknown
+  /** Asked when the result is there. */
+  why(): Why
+  /** `refreshing`: there is a stale response, so that it is not for the request alone. */
+  execute(refreshing: boolean): unknown
+  /** Whether that stale value is the answer to all who ask, in the place of the result. */
+  isBetter(stale: unknown, result: ExecutionResult): boolean
   judge(result: ExecutionResult, hints: Hints): Verdict
   /** The response is for nobody else, and the next one will hardly be. */
   refuse(): void
@@ -52,11 +63,11 @@ export interface RunOptions {
 }
 
 export function createRun(options: RunOptions): Run {
-  const { plan, schema, subject, scope, why, execute, judge, refuse, withSaid } = options
+  const { plan, schema, subject, scope, execute, judge, refuse, withSaid } = options
   const leaving = plan.incremental ? new AbortController() : undefined
   let ran = false
   let made: Answer | undefined
-  let kept: Answer | undefined
+  let kept: ((times: Times) => Answer) | undefined
   let tags: readonly string[] = []
   let parts: readonly Part[] = []
   let begin!: () => void
@@ -64,52 +75,57 @@ export function createRun(options: RunOptions): Run {
     begin = resolve
   })
 
-  function conclude({ own, response, lasting, tags: found }: Verdict): unknown {
+  const forwarded = (result: unknown): Answer => ({ result, outcome: { type: 'forwarded', why: options.why() }, scope })
+
+  function conclude({ own, response, lasting, tags: found }: Verdict, stale: unknown): unknown {
     tags = found
     if (lasting) refuse()
+    const isKept = response !== undefined && response.ttl > 0
     // Of a response in parts its reader has the parts.
     if (made === undefined) {
-      made = { result: withSaid(own, { hit: false, didCache: false }), outcome: { type: 'forwarded', why }, scope }
-      if (response !== undefined && response.ttl > 0) kept = keptAnswer(own, response)
+      made = forwarded(withSaid(own, { hit: false, didCache: false }))
+      if (isKept) kept = (times) => keptAnswer(own, response, times)
     }
+    if (!isKept && stale !== undefined && options.isBetter(stale, own)) throw new FailedResult(own)
     return response ?? UNSHARED
   }
 
-  function keptAnswer(own: ExecutionResult, response: NonNullable<Verdict['response']>): Answer {
-    const { ttl, failed } = response
+  function keptAnswer(own: ExecutionResult, response: NonNullable<Verdict['response']>, times: Times): Answer {
+    const { ttl } = times
     const result = own.extensions?.http !== undefined ? own : servedResult(response, own)
     return {
       result: withSaid(result, { hit: false, didCache: true, ttl }),
-      outcome: { type: 'forwarded', why, stored: true, ttl },
+      outcome: { type: 'forwarded', why: options.why(), stored: true, ttl },
       scope,
-      response: failed ? undefined : response,
+      response: response.failed ? undefined : response,
+      times,
+      made: true,
     }
   }
 
-  async function run({ signal }: LoadContext, hints: Hints): Promise<unknown> {
+  async function run({ signal, stale }: LoadContext, hints: Hints): Promise<unknown> {
     ran = true
     made = undefined
     kept = undefined
     parts = hints.parts
-    const given = await execute()
-    if (isWholeResult(given)) return conclude(judge(given, hints))
+    const given = await execute(stale !== undefined)
+    if (isWholeResult(given)) return conclude(judge(given, hints), stale)
     const relayed = await relay(given, {
       change: (part: Payload) => withoutPrefixed(part, plan.prefix),
       left: () => leaving?.abort(),
       signal,
     })
     // What is neither whole nor in parts nobody knows: it goes to its own client only.
-    const result = relayed?.result ?? withoutPrefixed(given, plan.prefix)
-    made = { result, outcome: { type: 'forwarded', why }, scope }
+    made = forwarded(relayed?.result ?? withoutPrefixed(given, plan.prefix))
     if (relayed === undefined) return UNSHARED
     begin()
-    return conclude(judge(await relayed.whole, hints))
+    return conclude(judge(await relayed.whole, hints), stale)
   }
 
   return {
     load: (context) => withHints({ schema, operation: plan.executed }, subject, (hints) => run(context, hints)),
-    store() {
-      made = kept ?? made
+    store(times) {
+      made = kept?.(times) ?? made
     },
     tags: () => tags,
     since: () => heldSince(parts),

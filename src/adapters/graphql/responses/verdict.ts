@@ -35,6 +35,8 @@ export interface Case {
   readonly hints: Hints
   /** ms: of a response of which nothing is said. */
   readonly ttl: number
+  /** By up to which part of its ttl a response ends earlier, by chance. */
+  readonly jitter: number
   /** ms since the epoch, by the store's clock. */
   readonly now: number
 }
@@ -56,12 +58,12 @@ export function createJudge({ rules }: ResponseCacheSettings, callbacks: Callbac
     if (failed ? !callbacks.shares(own, id) : own.data === undefined || own.data === null) return none(false)
     const said = least(plan.ttl, reading.ttl) ?? (rules.requirePolicy ? 0 : about.ttl)
     // It is no fresher than what it is made of.
-    const ttl = callbacks.ttl(
-      hints.parts.reduce((least, part) => Math.min(least, part.ttl), said),
-      id,
-      context,
-    )
-    if (!failed && ttl <= 0) return none(true)
+    const left = hints.parts.reduce((least, part) => Math.min(least, part.ttl), Number.POSITIVE_INFINITY)
+    const most = callbacks.ttl(Math.max(0, Math.min(said, left)), id, context)
+    // Made of what is stale it is for those who wait; and the next one may be made of what is fresh again.
+    const stale = left < 0 && said > 0
+    if (!failed && !stale && most <= 0) return none(left > 0 || said <= 0)
+    const ttl = stale ? 0 : most * (1 - about.jitter * Math.random())
     const wanted = callbacks.wants(own, id)
     if (!failed && wanted === false) return none(false)
     const text = textOf(own, about, events)

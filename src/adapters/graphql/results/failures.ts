@@ -1,6 +1,6 @@
 import { type ExecutionResult, GraphQLError } from 'graphql'
 import { notAsync } from '../../../core/checks.ts'
-import { LoaderError, WaitTimeoutError } from '../../../core/errors.ts'
+import { LoaderError, speaksOfRights, WaitTimeoutError } from '../../../core/errors.ts'
 
 /** An error of a result, as it is told to other requests. */
 interface Told {
@@ -13,14 +13,50 @@ interface Told {
 
 /** Whether each error of the result, and what it was thrown as, may be told to others. */
 export function mayBeTold({ errors = [] }: ExecutionResult, shareError: (error: unknown) => boolean): boolean {
-  return errors.every((error) => {
-    let current: unknown = error
-    for (let depth = 0; depth < MAX_ORIGINALS && current; depth++) {
-      if (!shareError(current)) return false
-      current = (current as { originalError?: unknown }).originalError
-    }
-    return true
-  })
+  return errors.every((error) => isAll(error, shareError))
+}
+
+/**
+ * Whether the result failed because something was down or too busy, by all of its errors and what they were thrown as: then an older
+ * response is worth more than it. What speaks of rights is never hidden, and what was not executed (GraphQL §7.1.2) is the client's
+ * own fault.
+ */
+export function isOutageResult({ data, errors = [] }: ExecutionResult, isOutage: (error: unknown) => boolean): boolean {
+  return data !== undefined && errors.length > 0 && errors.every((error) => isOutageError(error, isOutage))
+}
+
+/** As `isOutageResult`, of one error. */
+export function isOutageError(error: unknown, isOutage: (error: unknown) => boolean): boolean {
+  return isAll(error, (one) => !speaksOfRights(one) && isOutage(one))
+}
+
+/** Whether that is so of an error, and of all that it was made of: one, or, as gateways do, several. */
+function isAll(error: unknown, is: (error: unknown) => boolean, depth = 0): boolean {
+  if (depth >= MAX_ORIGINALS || !error) return true
+  if (!is(error)) return false
+  const { originalError, errors } = error as { originalError?: unknown; errors?: unknown }
+  const parts: readonly unknown[] = error instanceof AggregateError && Array.isArray(errors) ? errors : []
+  return isAll(originalError, is, depth + 1) && parts.every((part) => isAll(part, is, depth + 1))
+}
+
+/** What tells a failed result from all else that may be thrown, also in another instance. */
+const FAILED_RESULT = 'ATOMCACHE_FAILED_RESULT'
+
+/**
+ * Thrown in the place of a result that is an outage, where a stale response may be the answer: so the cache gives that to all who
+ * wait. It says nothing of what failed: that is told to nobody but whoever ran it.
+ */
+export class FailedResult extends Error {
+  override readonly name = 'FailedResult'
+  readonly code = FAILED_RESULT
+  constructor({ errors = [] }: ExecutionResult) {
+    super('the operation failed', { cause: errors[0] })
+  }
+}
+
+/** Whether it was thrown as that, here or in another instance. */
+export function isFailedResult(error: unknown): boolean {
+  return (error instanceof FailedResult || error instanceof LoaderError) && error.code === FAILED_RESULT
 }
 
 /** Whether what another caller's run threw may be told to this one; if not it may speak of the rights of that one. */

@@ -1,6 +1,8 @@
 import { type GraphQLSchema, parse } from 'graphql'
 import { LRUCache } from 'lru-cache'
+import type { Times } from '../../../core/entry.ts'
 import { messageOf } from '../../../core/errors.ts'
+import { freshFor } from '../../../core/freshness.ts'
 import type { Internals } from '../../../core/internals.ts'
 import { type Scope, scopeOf } from '../../../core/scope.ts'
 import { documentDigest } from '../documents/digests.ts'
@@ -25,8 +27,8 @@ export interface Early {
   serve(schema: GraphQLSchema, making: boolean): void
   /** What arrived with these parameters was executed as this plan, for this schema, and its response has this id. */
   learn(params: Params, schema: GraphQLSchema, plan: Plan, admitted: Pick<Admitted, 'id' | 'scope'>): void
-  /** ms that the response is fresh for. */
-  left(response: StoredResponse): number
+  /** ms that the response is fresh for; negative where it is stale, since when. */
+  left(found: Found): number
   /** The parameters that were read from this text, where something was found for them: it need not be parsed again. */
   recall(text: string): Params | undefined
   /** What is stored for the request; `text` is what the parameters were read from: method, and body or URL. */
@@ -35,6 +37,7 @@ export interface Early {
 
 export interface Found {
   readonly response: StoredResponse
+  readonly times: Times
   readonly scope: string | null
 }
 
@@ -130,7 +133,7 @@ export function createEarly({ session }: EarlyOptions, internals: Internals): Ea
       }
     },
 
-    left: ({ createdAt, ttl }) => createdAt + ttl - internals.now(),
+    left: ({ times }) => freshFor(times, internals.now()),
     recall: (text) => read.get(text),
 
     async find(request, params, text) {
@@ -139,10 +142,16 @@ export function createEarly({ session }: EarlyOptions, internals: Internals): Ea
       const scope = scopeFor(request)
       if (scope === undefined) return undefined
       const id = idOf(known, params, scope)
-      const stored = id === undefined ? undefined : await internals.peek(id, isWhole)
-      if (stored === undefined || off) return undefined
+      if (id === undefined) return undefined
+      let times: Times | undefined
+      // The first to find it stale gets nothing here: it goes all the way, and refreshes it.
+      const stored = await internals.peek(id, (response, entry) => {
+        times = entry
+        return isWhole(response)
+      })
+      if (stored === undefined || times === undefined || off) return undefined
       if (text.length <= MAX_REMEMBERED) read.set(text, params)
-      return { response: stored as StoredResponse, scope }
+      return { response: stored as StoredResponse, times, scope }
     },
   }
 }

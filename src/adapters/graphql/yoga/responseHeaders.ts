@@ -1,8 +1,9 @@
 import { known, show } from '../../../core/checks.ts'
+import { ageOf, freshFor } from '../../../core/freshness.ts'
 import { appendCacheStatus, type CacheOutcome } from '../../http/cacheStatus.ts'
 import { matchesEtag } from '../../http/etag.ts'
 import { type RequestDirectives, requestDirectives } from '../../http/requestDirectives.ts'
-import { cacheControlOf, type ResponsePolicy, strictest } from '../../http/responsePolicy.ts'
+import { cacheControlOf, type ResponsePolicy, sentWithAge, strictest } from '../../http/responsePolicy.ts'
 import { varyOf } from '../../http/vary.ts'
 import type { Answer } from '../responses/answer.ts'
 import { isUnchanged } from '../results/served.ts'
@@ -15,15 +16,17 @@ export interface HttpOptions {
    * Default: what `@cacheControl` or `setCacheHint` says, and nothing without one; ttls of the options are of this cache alone.
    */
   readonly maxAge?: number | undefined
-  /** Seconds after those, in which they may serve it while they ask again (RFC 5861 §3). Default: none. */
+  /** Seconds after those, in which they may serve it while they ask again (RFC 5861 §3); 0 for none. Default: as this cache does. */
   readonly staleWhileRevalidate?: number | undefined
+  /** Seconds after those, in which they may serve it where they get an error (RFC 5861 §4); 0 for none. Default: as this cache does. */
+  readonly staleIfError?: number | undefined
   /**
    * Names of request headers that responses depend on, besides `Accept`: what tells sessions apart, `Accept-Language`, and
    * `Origin` where CORS allows several. For HTTP caches only: what a response depends on must be in its session or its key
    * too. Default: `['Authorization', 'Cookie']` for what has a `max-age`; say `[]` where all is the same for everybody.
    */
   readonly vary?: readonly string[] | undefined
-  /** Whether what clients say in `Cache-Control` counts: `no-cache`, `no-store`, `max-age`, `only-if-cached`. Default: no. */
+  /** Whether what clients say in `Cache-Control` counts: `no-cache`, `no-store`, `max-age`, `max-stale`, `only-if-cached`. Default: no. */
   readonly honorRequest?: boolean | undefined
 }
 
@@ -54,7 +57,7 @@ export interface ResponseHeaders {
   write(request: Request, response: Response, known: HttpAnswers, fetchAPI: { Response: typeof Response }): Response
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(['maxAge', 'staleWhileRevalidate', 'vary', 'honorRequest'])
+const OPTIONS: ReadonlySet<string> = new Set(['maxAge', 'staleWhileRevalidate', 'staleIfError', 'vary', 'honorRequest'])
 
 /** @throws TypeError or RangeError for bad options */
 export function responseHeaders(options: HttpOptions, now: () => number): ResponseHeaders {
@@ -62,9 +65,10 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
     throw new TypeError(`http must be an object of options, got ${show(options)}`)
   }
   known('http', options, OPTIONS)
-  const { maxAge, staleWhileRevalidate, vary, honorRequest = false } = options
+  const { maxAge, staleWhileRevalidate, staleIfError, vary, honorRequest = false } = options
   checkSeconds('maxAge', maxAge)
   checkSeconds('staleWhileRevalidate', staleWhileRevalidate)
+  checkSeconds('staleIfError', staleIfError)
   if (vary !== undefined && !isListOfNames(vary)) {
     throw new TypeError(`http.vary must be a list of header names, got ${show(vary)}`)
   }
@@ -77,24 +81,32 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
   /** Of what is kept without being asked for again: one browser may have one user after the other, or nobody first. */
   const ofKept = variesBy(['Accept', ...(vary ?? OF_SESSIONS)])
 
-  /** `maxAge` in seconds from now on. `own`: it is sent as it is stored. */
+  /** `maxAge` in seconds from now on; 0 or less for what is stale, since when. `own`: it is sent as it is stored. */
   function policyOf(answer: Answer, own: boolean): ResponsePolicy {
-    const { response, scope } = answer
-    if (response === undefined) return { shared: false, maxAge: undefined, store: false }
-    const { said, private: isPrivate, noCache, createdAt, ttl } = response
-    const left = (isMadeForIt(answer) ? ttl : Math.min(ttl, createdAt + ttl - now())) / 1000
-    const allowed = Math.min(left, maxAge ?? (said ? left : 0))
+    const { response, times, scope } = answer
+    if (response === undefined || times === undefined) return { shared: false, maxAge: undefined, store: false }
+    const { said, private: isPrivate, noCache } = response
+    const left = (answer.made ? times.ttl : freshFor(times, now())) / 1000
+    const most = maxAge ?? (said ? Number.POSITIVE_INFINITY : 0)
     // What another plugin made of it may be for this client alone.
-    if (allowed < 1 || noCache || !own) return { shared: false, maxAge: undefined, store: true }
-    return { shared: scope === null && !isPrivate, maxAge: allowed, staleWhileRevalidate, store: true }
+    if (most < 1 || noCache || !own) return { shared: false, maxAge: undefined, store: true }
+    // What is stale here already is not so for longer there.
+    const window = (option: number | undefined, stored: number) =>
+      option === undefined || (left <= 0 && stored < option) ? stored : option
+    return {
+      shared: scope === null && !isPrivate,
+      maxAge: Math.min(left, most),
+      staleWhileRevalidate: window(staleWhileRevalidate, times.staleWhileRevalidate / 1000),
+      staleIfError: window(staleIfError, times.staleIfError / 1000),
+      store: true,
+    }
   }
 
   /** s, of the oldest that was not made for this request (RFC 9111 §5.1); `undefined` where all were. */
-  function ageOf(answers: readonly Answer[]): number | undefined {
-    const ages = answers.map((answer) => {
-      const { response } = answer
-      if (isMadeForIt(answer) || response === undefined) return -1
-      return Math.max(0, Math.floor((now() - response.createdAt) / 1000))
+  function oldest(answers: readonly Answer[]): number | undefined {
+    const ages = answers.map(({ response, times, made }) => {
+      if (made || response === undefined || times === undefined) return -1
+      return Math.floor(ageOf(times.createdAt, now()) / 1000)
     })
     const age = Math.max(...ages)
     return age < 0 ? undefined : age
@@ -109,9 +121,10 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
     if (answers.every(isForeign)) return said(false)
     // One that failed before it was executed has no answer here.
     const complete = status === 200 && answers.length >= asked
-    const policy = strictest(complete ? answers.map((one) => policyOf(one, isAsStored(one, known, before))) : [])
-    const age = ageOf(answers)
-    if (!before.has('cache-control')) written['cache-control'] = cacheControlOf(sent(policy, before, age ?? 0))
+    const allowed = strictest(complete ? answers.map((one) => policyOf(one, isAsStored(one, known, before))) : [])
+    const age = oldest(answers)
+    const policy = sent(allowed, before, age ?? 0)
+    if (!before.has('cache-control')) written['cache-control'] = cacheControlOf(policy)
     const varies = policy.maxAge === undefined ? ofAll : ofKept
     const there = before.get('vary')
     written.vary = there === undefined ? varies.text : varyOf(there, varies.names)
@@ -159,20 +172,16 @@ function isForeign({ outcome }: Answer): boolean {
   return outcome.type === 'forwarded' && (outcome.why === 'method' || outcome.detail === 'disabled')
 }
 
-/** Whether its response was made for this very request. */
-function isMadeForIt({ outcome }: Answer): boolean {
-  return outcome.type !== 'hit' && !(outcome.type === 'forwarded' && outcome.collapsed)
-}
-
 function isListOfNames(given: unknown): given is readonly string[] {
   return Array.isArray(given) && given.every((name) => typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name))
 }
 
-/** The policy as it is sent: `max-age` counts from when the response was made. */
-function sent(policy: ResponsePolicy, fields: Fields, age: number): ResponsePolicy {
+/** The policy as it is sent. */
+function sent(allowed: ResponsePolicy, fields: Fields, age: number): ResponsePolicy {
+  const policy = sentWithAge(allowed, age)
+  if (policy.maxAge === undefined || policy.maxAge < 1) return { ...policy, shared: false, maxAge: undefined }
   // Caches keep cookies with the response (RFC 9111 §7.3): they are not for others.
-  const shared = policy.shared && !fields.has('set-cookie')
-  return { ...policy, shared, maxAge: policy.maxAge === undefined ? undefined : policy.maxAge + age }
+  return { ...policy, shared: policy.shared && !fields.has('set-cookie') }
 }
 
 /** By name in lower case. */
