@@ -53,6 +53,31 @@ describe.each(SERVERS)('1,000 list items on $server', { timeout: 60_000 }, ({ co
     expect([led, hits].map((count) => count > 0)).toEqual([true, true])
   })
 
+  test.each(SHELVES)(
+    'with $what that are stale need no more than hits, and at most 4 behind the answer',
+    async ({ field }) => {
+      const { trips, source } = await counted()
+      const shop = await openShop(source)
+      await shop.ask(field, 'warm')
+      await shop.published(ITEMS)
+      await shop.aged()
+      const [answer, all] = await tripsOf(trips, async () => {
+        const [stale, before] = await tripsOf(trips, () => shop.ask(field, 'warm'))
+        expect(before).toBeGreaterThan(0)
+        expect(before).toBeLessThanOrEqual(3)
+        await shop.published(2 * ITEMS)
+        return stale
+      })
+      expect(answer.extensions?.cachedFields).toEqual({ [`Item.${field}`]: { stale: ITEMS } })
+      expect(all).toBeLessThanOrEqual(3 + 4)
+      // What they are resolved with behind the answer is loaded together too.
+      expect(shop.batches.reduce((a, b) => a + b, 0)).toBe(2 * ITEMS)
+      expect(shop.batches.length).toBeLessThanOrEqual(2 * masters)
+      const again = await shop.ask(field, 'warm')
+      expect(again.extensions?.cachedFields).toEqual({ [`Item.${field}`]: { hit: ITEMS } })
+    },
+  )
+
   test.each(SHELVES)('with $what are loaded by a DataLoader in one batch for each master', async ({ field }) => {
     const shop = await openShop(await direct())
     await shop.ask(field, 'cold')
@@ -97,6 +122,14 @@ async function openShop(source: RedisSource) {
       return answer
     },
     published: (count: number) => trace.saw('publish', count),
+    /** All that was stored is as it was, and has been fresh. */
+    async aged() {
+      const keys = trace.of('publish').map(({ key }) => JSON.parse(key) as readonly unknown[])
+      const values = await cache.getMany(keys)
+      const entries = keys.map((key, i) => [key, values[i]] as const)
+      await cache.setMany(entries, { ttl: 1, staleWhileRevalidate: 600_000 })
+      await expect.poll(async () => (await cache.entry(keys.at(-1) ?? []))?.ttl).toBeLessThan(0)
+    },
   }
 }
 

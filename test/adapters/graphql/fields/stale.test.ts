@@ -21,7 +21,7 @@ const options: FieldTownOptions = {
       it: String @cached(maxAge: 60, staleWhileRevalidate: 600, scope: PUBLIC, tags: ["it"])
       mine: String @cached(maxAge: 60, staleWhileRevalidate: 600, scope: PRIVATE)
       made: String! @cached(maxAge: 60, staleWhileRevalidate: 600, scope: PUBLIC)
-      ofIt: String! @cached(maxAge: 60, scope: PUBLIC)
+      ofIt: String! @cached(maxAge: 60, staleWhileRevalidate: 600, scope: PUBLIC)
       item: Item!
       slow: String!
     }`,
@@ -39,6 +39,7 @@ const options: FieldTownOptions = {
         return String((await graphql({ schema, source: '{ it }', contextValue })).data?.it)
       },
       item: () => ({ id: 7 }),
+      slow: async () => `slow ${await run('slow')}`,
     },
     Item: {
       price: async ({ id }: { id: number }, args: { in: string }, { language }: FieldContext) =>
@@ -190,6 +191,20 @@ describe('what is resolved behind an answer', () => {
     expect(town.trace.of('loaderError')[0]?.error).toBe(failure)
   })
 
+  test('counts nothing for that answer', async () => {
+    const town = await open(options)
+    for (const query of ['{ it }', '{ ofIt }']) await town.ask(0, query)
+    await aged(town, REVALIDATED)
+    town.gate.shut()
+    const asking = town.sites[1].ask('{ ofIt slow }')
+    await town.gate.holds(1)
+    // Its resolver has asked for `it` in the course of that request, which is not at its end yet.
+    await town.trace.saw('publish', 3)
+    town.gate.open()
+    const { data, came } = await asking
+    expect([data, came]).toEqual([{ ofIt: 'it 1', slow: 'slow 2' }, { 'Query.ofIt': { stale: 1 } }])
+  })
+
   test('may turn out to be of one session: it is not stored', async () => {
     const town = await open({
       typeDefs: options.typeDefs,
@@ -236,7 +251,14 @@ describe('what is resolved behind an answer', () => {
 
 test('with earlyRefresh a fresh value is resolved anew before its end', async () => {
   const town = await open({ ...options, fields: { ...options.fields, earlyRefresh: { beta: 1000 } } })
-  await town.ask(0, '{ it }')
+  town.gate.shut()
+  const asking = town.ask(0, '{ it }')
+  await town.gate.holds(1)
+  const heldAt = performance.now()
+  // With the time that it takes.
+  await expect.poll(() => performance.now() - heldAt).toBeGreaterThan(5)
+  town.gate.open()
+  await asking
   // The chance that decides whether this caller is early enough.
   const random = vi.spyOn(Math, 'random').mockReturnValue(1e-300)
   const { data, came } = await town.ask(1, '{ it }')
