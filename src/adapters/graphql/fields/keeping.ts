@@ -92,8 +92,7 @@ export function createKeeping(plan: FieldPlan, strict: boolean, events: Events, 
     return {
       value: plain,
       ...(ttl === plan.ttl ? {} : { ttl }),
-      // Where it is fresh for even less that counts.
-      ...(negative && ttl === usual ? { negative: true as const } : {}),
+      ...(negative ? { negative: true as const } : {}),
       ...(tags.length === 0 ? {} : { tags }),
       ...(clock === undefined ? {} : { clock }),
       ...(since < (clock ?? 0) ? { since } : {}),

@@ -3,7 +3,7 @@ export interface Kept {
   readonly value: unknown
   /** ms, where it is not that of the field: its resolver, or what it is made of, said less, or it is negative. */
   readonly ttl?: number
-  /** Whether it is fresh for as long as nothing is that was not found, and of no use then. */
+  /** Nothing was found: it is of no use when it is not fresh. */
   readonly negative?: true
   /** Of what it is made of, besides its own. */
   readonly tags?: readonly string[]

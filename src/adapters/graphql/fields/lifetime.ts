@@ -1,7 +1,6 @@
-import { GraphQLError } from 'graphql'
 import type { Internals } from '../../../core/internals.ts'
 import type { CallOptions, Policy } from '../../../core/options.ts'
-import { originalOf } from '../results/failures.ts'
+import { isOutageError, originalOf } from '../results/failures.ts'
 import { type Kept, UNSHARED } from './kept.ts'
 import type { CachedField, FieldsSettings } from './options.ts'
 import { FailedMembers } from './values.ts'
@@ -33,7 +32,6 @@ export function lifetimeOf(said: CachedField, settings: FieldsSettings, internal
     ...Object.fromEntries(Object.entries(own).filter(([, given]) => given !== undefined)),
     ttl: (kept: Kept) => kept.ttl ?? ttl,
     shouldCache: (kept: unknown) => kept !== UNSHARED,
-    isNegative: (kept: Kept) => kept.negative === true,
   } as CallOptions<never>)
   const { negativeTtl } = policy
   if (said.isNegative !== undefined && negativeTtl === undefined) {
@@ -46,8 +44,11 @@ export function lifetimeOf(said: CachedField, settings: FieldsSettings, internal
     isNegative: (said.isNegative ?? settings.isNegative) as Lifetime['isNegative'],
     policy: {
       ...policy,
+      // How long it is fresh is said of what is kept; and it has no stale windows.
+      negativeTtl: undefined,
+      neverStale: (kept) => (kept as Kept).negative === true,
       shareError: (error) => travels(error) && shareError(error),
-      isOutage: (error) => outageOf(error, policy.isOutage),
+      isOutage: (error) => hides(error, policy.isOutage),
     },
     shareError,
   }
@@ -58,12 +59,9 @@ function msOf(seconds: number | undefined): number | undefined {
   return seconds === undefined ? undefined : seconds * 1000
 }
 
-/** Whether the origin is down: one of a list says so for all, and what an error was made of must say so too. */
-function outageOf(error: unknown, isOutage: Policy['isOutage']): boolean {
-  if (error instanceof FailedMembers) return error.errors.some((one) => outageOf(one, isOutage))
-  if (!isOutage(error)) return false
-  const original = error instanceof GraphQLError ? error.originalError : undefined
-  return original === undefined || original === null || outageOf(original, isOutage)
+/** Whether an older value is worth more than the error, or than a list in which members failed. */
+function hides(error: unknown, isOutage: Policy['isOutage']): boolean {
+  return (error instanceof FailedMembers ? error.errors : [error]).every((one) => isOutageError(one, isOutage))
 }
 
 /**

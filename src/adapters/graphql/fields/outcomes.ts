@@ -31,7 +31,8 @@ export function noteOutcome(context: unknown, coordinate: string, outcome: keyof
   all[coordinate] = counts
 }
 
-/** What was counted so far. */
+/** What was counted so far; what is counted later is not in it. */
 export function outcomesOf(context: unknown): CachedFieldsMetadata | undefined {
-  return typeof context === 'object' && context !== null ? kept.get(context) : undefined
+  const all = typeof context === 'object' && context !== null ? kept.get(context) : undefined
+  return all && Object.fromEntries(Object.entries(all).map(([coordinate, counts]) => [coordinate, { ...counts }]))
 }

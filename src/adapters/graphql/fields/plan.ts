@@ -6,7 +6,7 @@ import { schemaDigest } from '../documents/digests.ts'
 import type { Annotation } from './annotations.ts'
 import { entityTags } from './entities.ts'
 import { type Lifetime, lifetimeOf } from './lifetime.ts'
-import type { CachedField, FieldsSettings, ResolvedField } from './options.ts'
+import type { CachedField, FieldCall, FieldsSettings, ResolvedField } from './options.ts'
 import { templateOf } from './templates.ts'
 
 /** How a field is cached: what is said of it, checked against the schema. */
@@ -26,6 +26,8 @@ export interface FieldPlan extends Lifetime {
   variedBy(context: unknown): readonly unknown[]
   /** @throws TypeError where they can't be told */
   tagsOf(field: ResolvedField): readonly string[]
+  /** Those of an error: what is said of arguments and parent, and which types could be there. @throws as `tagsOf` */
+  errorTagsOf(call: FieldCall): readonly string[]
   readonly serialize: CachedField['serialize']
   readonly revive: CachedField['revive']
 }
@@ -57,7 +59,7 @@ export function fieldPlan(
     varies: typeof vary === 'function' || vary.length > 0,
     parentOf: parentReader(schema, type, said.parentKey),
     variedBy: typeof vary === 'function' ? ownReader(vary) : pathsReader(vary),
-    tagsOf: tagsReader(schema, { coordinate, type, field, said }, settings),
+    ...tagsReaders(schema, { coordinate, type, field, said }, settings),
     serialize: said.serialize,
     revive: said.revive,
   }
@@ -119,28 +121,35 @@ function pathsReader(paths: readonly string[]): FieldPlan['variedBy'] {
     })
 }
 
-function tagsReader(
+function tagsReaders(
   schema: GraphQLSchema,
   { coordinate, type, field, said }: Annotation,
   settings: FieldsSettings,
-): FieldPlan['tagsOf'] {
+): Pick<FieldPlan, 'tagsOf' | 'errorTagsOf'> {
   const { tags = [] } = said
   const own = fieldTag(coordinate)
   const templates =
     typeof tags === 'function' ? [] : tags.map((text) => templateOf(text, { schema, parent: type, field }))
   const withEntities = said.entities ?? settings.entities
-  return (resolved) => {
+
+  function fixed(resolved: ResolvedField): Set<string> {
     const all = new Set([own])
-    if (typeof tags === 'function') {
-      const given: unknown = notAsync('tags', tags(resolved))
-      checkTags(given) // a text would come apart into its letters
-      for (const tag of given) all.add(tag)
-    }
     for (const template of templates) for (const tag of template.fill(resolved)) all.add(tag)
-    if (!withEntities) return [...all]
+    if (!withEntities) return all
     const { idFields } = settings
     for (const tag of entityTags(resolved.result, field.type, { schema, idFields })) all.add(tag)
-    return [...all]
+    return all
+  }
+
+  return {
+    tagsOf(resolved) {
+      if (typeof tags !== 'function') return [...fixed(resolved)]
+      const given: unknown = notAsync('tags', tags(resolved))
+      checkTags(given) // a text would come apart into its letters
+      return [...new Set([own, ...given, ...fixed(resolved)])]
+    },
+    // A function of the result has none.
+    errorTagsOf: (call) => [...fixed({ ...call, result: undefined })],
   }
 }
 

@@ -6,7 +6,7 @@ import { freshFor } from '../../../core/freshness.ts'
 import type { Internals } from '../../../core/internals.ts'
 import type { Look } from '../../../core/lookup.ts'
 import { scopeOf } from '../../../core/scope.ts'
-import type { FoundUse, LoadContext } from '../../../core/trip.ts'
+import type { FoundUse, LoadContext, Order } from '../../../core/trip.ts'
 import { heldSince, type Part } from '../responses/parts.ts'
 import { isHeard, isInField, tellPart, withFieldHints } from '../responses/resolverHints.ts'
 import { mayHear, othersError } from '../results/failures.ts'
@@ -103,6 +103,17 @@ export function cachedResolver(
     return freshFor(entry, internals.now())
   }
 
+  /** What is done with its errors; one that nobody could invalidate is not stored. */
+  function errorsOf(call: FieldCall): Pick<Order, 'policy' | 'errorTags'> {
+    const { policy } = plan
+    if (policy.errorTtl === 0) return { policy }
+    try {
+      return { policy, errorTags: plan.errorTagsOf(call) }
+    } catch {
+      return { policy: { ...policy, errorTtl: 0 } }
+    }
+  }
+
   async function ask(id: string, scope: string | null, call: FieldCall, run: () => unknown): Promise<Resolved> {
     const glance = await internals.glance(id)
     const hit = glance?.hit
@@ -124,12 +135,12 @@ export function cachedResolver(
     let failed: { readonly error: unknown } | undefined
     /** As of `others`: where it is known the answer is none of what is resolved here, which may go on behind it. */
     let left: number | undefined
-    let stored = false
+    let stored: Times | undefined
     const order = {
       id,
       key: ['field', coordinate],
       shape: what,
-      policy: plan.policy,
+      ...errorsOf(call),
       tags: (kept: unknown) => [...plan.tagsOf({ ...call, result: own?.value }), ...((kept as Kept).tags ?? [])],
       forced: false,
       since: () => heldSince(parts),
@@ -139,8 +150,8 @@ export function cachedResolver(
       onFound(entry: Times, use: FoundUse) {
         if (use !== 'stale') left = leftOf(entry)
       },
-      onStore() {
-        stored = true
+      onStore(times: Times) {
+        stored = times
       },
     }
     const load = ({ stale }: Pick<LoadContext, 'stale'>) => {
@@ -187,7 +198,9 @@ export function cachedResolver(
       const value = (own as Own | undefined)?.value
       if (!isKept(kept)) return uncached(value)
       const { ttl = plan.ttl, tags = [] } = kept
-      return { value, outcome: stored ? 'led' : 'uncached', ttl, tags, clock: Number.POSITIVE_INFINITY }
+      const made = { value, tags, clock: Number.POSITIVE_INFINITY }
+      if (stored === undefined) return { ...made, outcome: 'uncached', ttl }
+      return { ...made, outcome: 'led', ttl: (stored as Times).ttl }
     }
     return isKept(kept) ? others(kept, id, left, run) : alone(run)
   }
