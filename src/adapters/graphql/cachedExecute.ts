@@ -2,6 +2,10 @@ import { type CachedExecute, type ExecuteCacheOptions, executing } from './respo
 
 export { type CacheHint, type CacheScope, cacheControlTypeDefs } from './documents/cacheControl.ts'
 export type { CachedExecute, CachedResult, ExecuteCacheOptions } from './responses/executing.ts'
+export {
+  type KeepFreshExecuteOptions as KeepFreshOptions,
+  keepFreshExecuted as keepFresh,
+} from './responses/keepFresh.ts'
 export type { ResponseCacheMetadata } from './responses/metadata.ts'
 export type { BuildResponseCacheKey, Execution, ResponseCacheOptions } from './responses/options.ts'
 export { setCacheHint } from './responses/resolverHints.ts'

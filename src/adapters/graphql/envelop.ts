@@ -5,6 +5,7 @@ import { ruleOptions } from './responses/options.ts'
 import { schemaCheck } from './responses/schemaCheck.ts'
 
 export { type CacheHint, type CacheScope, cacheControlTypeDefs } from './documents/cacheControl.ts'
+export { type KeepFreshOptions, keepFresh } from './responses/keepFresh.ts'
 export type { ResponseCacheMetadata } from './responses/metadata.ts'
 export type { BuildResponseCacheKey, Execution, ResponseCacheOptions } from './responses/options.ts'
 export { setCacheHint } from './responses/resolverHints.ts'

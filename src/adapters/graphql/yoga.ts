@@ -2,8 +2,10 @@ import { type ExecutionArgs, GraphQLError, type GraphQLSchema, type OperationDef
 import type { Plugin, YogaInitialContext } from 'graphql-yoga'
 import { notAsync } from '../../core/checks.ts'
 import { internalsOf } from '../../core/internals.ts'
+import type { KeptFresh } from '../../core/keepFresh.ts'
 import type { Scope } from '../../core/scope.ts'
 import { answering } from './responses/execution.ts'
+import { type KeepFreshOptions, keepFresh as keepEnveloped } from './responses/keepFresh.ts'
 import { type ResponseCacheOptions, ruleOptions } from './responses/options.ts'
 import { schemaCheck } from './responses/schemaCheck.ts'
 import { BYTES, untouchedOf } from './results/served.ts'
@@ -14,6 +16,7 @@ import { type HttpOptions, responseHeaders } from './yoga/responseHeaders.ts'
 import { type Replied, storedReplies } from './yoga/storedReplies.ts'
 
 export { type CacheHint, type CacheScope, cacheControlTypeDefs } from './documents/cacheControl.ts'
+export type { KeepFreshOptions } from './responses/keepFresh.ts'
 export type { ResponseCacheMetadata } from './responses/metadata.ts'
 export type { BuildResponseCacheKey, Execution, ResponseCacheOptions } from './responses/options.ts'
 export { setCacheHint } from './responses/resolverHints.ts'
@@ -148,6 +151,20 @@ export function useAtomCache<C extends object = Record<string, unknown>>(options
       if (written !== response) setResponse(written)
     },
   }
+}
+
+/**
+ * Keeps the response to an operation fresh, until it is stopped, without any request: it is asked for as a request would, through all
+ * plugins of the server, and refreshed before it ends, by one instance at a time of all that keep it. What fails, a result with errors
+ * too, is told by a `keepFresh` event, and tried again.
+ *
+ * @throws TypeError for bad options, and GraphQLError for a query that can't be parsed
+ */
+export function keepFresh(options: KeepFreshOptions): KeptFresh {
+  const { getEnveloped, query, variables, operationName } = options ?? {}
+  if (typeof getEnveloped !== 'function') return keepEnveloped(options)
+  const params = { query, variables, operationName }
+  return keepEnveloped({ ...options, getEnveloped: (context: object) => getEnveloped({ ...context, params } as never) })
 }
 
 /** RFC 9111 §5.2.1.7. */
