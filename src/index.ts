@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Cache, createCacheOn } from './core/cache.ts'
+import type { Cache } from './core/cache.ts'
+import { createCacheOn } from './core/createCache.ts'
 import type { CacheOptions } from './core/options.ts'
 import { memoryStore } from './stores/memory/store.ts'
 

@@ -6,7 +6,7 @@ const SRC = new URL('../src/', import.meta.url)
 
 /** What each room may import: other rooms, and packages. Node's own modules are free to all. */
 const ROOMS: Record<string, { rooms: readonly string[]; packages: readonly string[] }> = {
-  core: { rooms: ['core'], packages: ['devalue'] },
+  core: { rooms: ['core'], packages: ['devalue', 'lru-cache'] },
   'stores/memory': { rooms: ['core', 'stores/memory'], packages: ['lru-cache'] },
   'stores/redis': { rooms: ['core', 'stores/redis'], packages: ['ioredis'] },
   'adapters/http': { rooms: ['core', 'adapters/http'], packages: [] },

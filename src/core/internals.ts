@@ -1,9 +1,13 @@
 import type { Calls } from './calls.ts'
-import type { UnconfirmedError } from './errors.ts'
+import { messageOf, type UnconfirmedError } from './errors.ts'
 import type { Events } from './events.ts'
+import type { Instance } from './instance.ts'
 import type { InvalidateOptions } from './invalidation.ts'
-import type { KeptFresh } from './keepFresh.ts'
+import { type Keeper, type KeptFresh, renewed } from './keepFresh.ts'
+import { keyDigest, keyId } from './key.ts'
 import type { CallOptions, Policy } from './options.ts'
+import type { Retries } from './retries.ts'
+import { tagIds } from './tag.ts'
 import type { Loader, Order } from './trip.ts'
 
 /** Refreshes it where its end is near. Once per attempt. @throws Error where it is not fresh */
@@ -34,6 +38,58 @@ export interface Internals extends Pick<Calls, 'ask' | 'glance' | 'peek'> {
    * event or log. `undefined` for what can't be one, which is told as a bypass of `what`.
    */
   idOf(what: string, key: readonly unknown[], secret: readonly unknown[]): string | undefined
+}
+
+/** What of a cache its internals are made of. */
+export interface Insides extends Pick<Internals, 'policy'> {
+  readonly instance: Instance
+  readonly calls: Calls
+  readonly keeper: Keeper
+  readonly retries: Retries
+}
+
+/** Characters and values that a key made of a client's input may have: to refuse a larger one must be cheap. */
+const MAX_CLIENT_KEY = 65_536
+
+export function createInternals({ instance, calls, keeper, retries, policy }: Insides): Internals {
+  const { events, session, settings } = instance
+  const { version } = settings
+  return {
+    events,
+    now: session.now,
+    policy,
+    ask: calls.ask,
+    glance: calls.glance,
+
+    async peek(id, fits) {
+      return instance.closed || !calls.enabled(id) ? undefined : calls.peek(id, fits)
+    },
+
+    keep: (what, attempt) =>
+      keeper.keep({
+        what,
+        async renew() {
+          let delay: number | undefined
+          await attempt(async (order, load) => {
+            delay = await renewed(instance, calls, order, load)
+          })
+          if (delay === undefined) throw new Error('it was answered without the cache')
+          return delay
+        },
+      }),
+
+    invalidate: ({ keys = [], tags = [] }) =>
+      retries.invalidate({ ids: keys.map((key) => keyId(key, version)), tags: tagIds(tags) }),
+
+    idOf(what, key, secret) {
+      try {
+        return keyId([...key, keyDigest(secret, MAX_CLIENT_KEY)], version, MAX_CLIENT_KEY)
+      } catch (error) {
+        events.emit({ type: 'bypass', what, reason: messageOf(error) })
+        return undefined
+      }
+    },
+  }
 }
 
 /** By a registered symbol: adapter and cache may come from the ESM and from the CommonJS build. */

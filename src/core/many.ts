@@ -1,5 +1,6 @@
 import type { Calls } from './calls.ts'
 import type { Key } from './key.ts'
+import type { CallOptions, Policy, RequestOptions } from './options.ts'
 import type { Order } from './trip.ts'
 
 /** What the loader of many gets. */
@@ -14,6 +15,34 @@ export type LoadMany<K extends Key, V> = (
   context: LoadManyContext,
 ) => readonly (V | Error)[] | Promise<readonly (V | Error)[]>
 
+/** What a method that asks for several keys needs of its cache. */
+export interface Asking {
+  readonly calls: Pick<Calls, 'ask'>
+  idOf(key: Key): string
+  /** @throws TypeError where no ttl is said */
+  policyOf(method: string, options: (CallOptions<never> & RequestOptions) | undefined): Policy
+}
+
+/** As `Cache.getOrSetMany`. A key that is given twice is asked for once. */
+export async function getOrSetMany<K extends Key, V>(
+  { calls, idOf, policyOf }: Asking,
+  keys: readonly K[],
+  load: LoadMany<K, V>,
+  options: (CallOptions<V> & RequestOptions) | undefined,
+): Promise<V[]> {
+  if (!Array.isArray(keys)) throw new TypeError('getOrSetMany takes an array of keys')
+  if (typeof load !== 'function') {
+    throw new TypeError('getOrSetMany takes keys and a function that computes the values of those that are missing')
+  }
+  const policy = policyOf('getOrSetMany', options)
+  const forced = options?.forceRefresh === true
+  const ids = keys.map(idOf)
+  const orders = new Map(ids.map((id, i) => [id, { id, key: keys[i] as K, policy, forced }]))
+  const values = await askMany(calls, [...orders.values()], load, options?.signal)
+  const byId = new Map([...orders.keys()].map((id, i) => [id, values[i]]))
+  return ids.map((id) => byId.get(id) as V)
+}
+
 /** A key that this instance leads. */
 interface Led {
   readonly at: number
@@ -25,9 +54,9 @@ interface Led {
 /**
  * The values of many keys: those that are stored by one look for all; of the others, those that nobody computes by one call of the
  * loader, which begins when for each it is known whether this instance leads it; those that somebody else computes when that has
- * ended. A key that is given twice is asked for once.
+ * ended.
  */
-export async function askMany<K extends Key>(
+async function askMany<K extends Key>(
   calls: Pick<Calls, 'ask'>,
   orders: readonly Order[],
   load: LoadMany<K, unknown>,

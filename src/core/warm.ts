@@ -1,5 +1,8 @@
 import { show } from './checks.ts'
 import type { Key } from './key.ts'
+import type { Asking } from './many.ts'
+import type { CallOptions, RequestOptions } from './options.ts'
+import type { LoadContext } from './trip.ts'
 
 export interface WarmProgress {
   /** Keys that are done, the failed ones among them. */
@@ -24,14 +27,17 @@ export interface Warmed {
   readonly failed: readonly { readonly key: Key; readonly error: unknown }[]
 }
 
-/** The options of warming, and those of the calls. @throws TypeError or RangeError for bad ones */
-export function warmOptions<O extends WarmOptions>(
-  options: O,
-): {
-  readonly concurrency: number
-  readonly onProgress: WarmOptions['onProgress']
-  readonly rest: Omit<O, keyof WarmOptions>
-} {
+/** As `Cache.warm`. */
+export async function warm<K extends Key, V>(
+  { calls, idOf, policyOf }: Asking,
+  keys: Iterable<K>,
+  load: (key: K, context: LoadContext) => V | Promise<V>,
+  options: WarmOptions & CallOptions<V> & RequestOptions = {},
+): Promise<Warmed> {
+  if (typeof keys?.[Symbol.iterator] !== 'function' || typeof keys === 'string') {
+    throw new TypeError('warm takes a list of keys')
+  }
+  if (typeof load !== 'function') throw new TypeError('warm takes keys and a function that computes the value of one')
   const { concurrency = 10, onProgress, ...rest } = options
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new RangeError(`concurrency must be an integer of at least 1, got ${show(concurrency)}`)
@@ -39,34 +45,39 @@ export function warmOptions<O extends WarmOptions>(
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw new TypeError(`onProgress must be a function, got ${show(onProgress)}`)
   }
-  return { concurrency, onProgress, rest }
-}
-
-/** Does it for each key, so many at once. `ask` says whether it ran the loader. */
-export async function warmAll<K extends Key>(
-  keys: readonly K[],
-  { concurrency, onProgress, signal }: { concurrency: number; signal?: AbortSignal | undefined } & WarmOptions,
-  ask: (key: K) => Promise<boolean>,
-): Promise<Warmed> {
+  const policy = policyOf('warm', rest)
+  const { signal, forceRefresh: forced = false } = rest
+  const all = new Map([...keys].map((key) => [idOf(key), key]))
+  const left = all.entries()
   const failed: { key: Key; error: unknown }[] = []
   let loaded = 0
   let done = 0
-  const left = keys.values()
+
+  async function warmOne(id: string, key: K): Promise<void> {
+    const run = (context: LoadContext) => {
+      ran = true
+      return load(key, context)
+    }
+    let ran = false
+    try {
+      await calls.ask({ id, key, policy, forced }, run, signal)
+      if (ran) loaded++
+    } catch (error) {
+      signal?.throwIfAborted()
+      failed.push({ key, error })
+    }
+    done++
+    onProgress?.({ done, failed: failed.length, total: all.size })
+  }
 
   async function work(): Promise<void> {
-    for (const key of left) {
+    // All take from one iterator: each key is one's own.
+    for (const [id, key] of left) {
       signal?.throwIfAborted()
-      try {
-        if (await ask(key)) loaded++
-      } catch (error) {
-        signal?.throwIfAborted()
-        failed.push({ key, error })
-      }
-      done++
-      onProgress?.({ done, failed: failed.length, total: keys.length })
+      await warmOne(id, key)
     }
   }
 
-  await Promise.all(Array.from({ length: Math.min(concurrency, keys.length) }, work))
+  await Promise.all(Array.from({ length: Math.min(concurrency, all.size) }, work))
   return { loaded, present: done - loaded - failed.length, failed }
 }

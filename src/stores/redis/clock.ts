@@ -6,13 +6,16 @@ export interface Clock {
   set(seconds: number, microseconds: number, sentAt: number): void
 }
 
-/** ms: replies that took longer do not set the clock. */
+/** ms: replies that took longer do not set the clock while what it was set by is no older than `LASTS`. */
 const TRIP = 50
+/** ms: a clock that is off by a ten-thousandth is off by 6 ms then. */
+const LASTS = 60_000
 
 export function createClock(): Clock {
   /** Server time less `performance.now()`, ms. */
   let offset = performance.timeOrigin
-  let known = false
+  /** By `performance.now()`. */
+  let setAt = Number.NEGATIVE_INFINITY
 
   return {
     now: () => offset + performance.now(),
@@ -20,9 +23,9 @@ export function createClock(): Clock {
       const serverTime = seconds * 1000 + microseconds / 1000
       const now = performance.now()
       // Of a long trip nobody knows when in it the server looked at its clock: what was known before is better.
-      if (!Number.isFinite(serverTime) || (known && now - sentAt > TRIP)) return
+      if (!Number.isFinite(serverTime) || (now - sentAt > TRIP && now - setAt < LASTS)) return
       offset = serverTime - (sentAt + now) / 2
-      known = true
+      setAt = now
     },
   }
 }

@@ -17,6 +17,8 @@ import { wire } from './wiring.ts'
 
 /** Keys that are read by one command: a reply holds them all. */
 const READ_AT_ONCE = 1000
+/** ms between two readings of the server's clock, where no claim brings one: servers' clocks are set, and drift. */
+const READ_CLOCK_EVERY = 30_000
 /** The part of the command budget that one key of many may take to be read in a cluster. */
 const READ_SHARE = 0.9
 
@@ -59,6 +61,9 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
         return keys.length === 1 ? [await get(key as string)] : send(() => client.mgetBuffer([...keys]))
       })
 
+  const clockTimer = setInterval(() => void readClock(), READ_CLOCK_EVERY)
+  clockTimer.unref()
+
   async function readClock(): Promise<void> {
     try {
       const sentAt = performance.now()
@@ -95,6 +100,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
 
     async close() {
       eviction.close()
+      clearInterval(clockTimer)
       await Promise.all([wiring.close(), subscription.close()])
     },
   }

@@ -67,7 +67,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     violates: /^I4.* had returned there/,
   },
   'an instance that does not seal when it hears of a tag': {
-    file: 'core/cache.ts',
+    file: 'core/createCache.ts',
     edits: [["if (all || tags.length > 0) calls.seal(all ? 'all' : tags)", '']],
     violates: /^I4.* had been heard of there/,
   },
