@@ -1,10 +1,11 @@
 import type { GraphQLObjectType } from 'graphql'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { cachedDirectiveTypeDefs } from '../../../../src/adapters/graphql/directive.ts'
 import { traceOf } from '../../trace.ts'
 import { PATIENT } from '../market.ts'
 import type { Kitchen, ShopContext } from '../schema.ts'
 import type { OpenTown, Shop } from '../shop.ts'
+import type { Windows } from './aging.ts'
 
 const TYPES = /* GraphQL */ `
   scalar Instant
@@ -14,6 +15,7 @@ const TYPES = /* GraphQL */ `
     mine: String @cached(maxAge: 60, scope: PRIVATE)
     found: [Found] @cached(maxAge: 60, scope: PUBLIC, tags: ["found"])
     fails: String @cached(maxAge: 60, scope: PUBLIC)
+    old(fails: Boolean): String @cached(maxAge: 60, staleWhileRevalidate: 600, staleIfError: 600, scope: PUBLIC)
     products: [Product!]!
     plain: String!
   }
@@ -54,6 +56,12 @@ export function fieldSchema({ graphql, name, gate, runs }: Kitchen) {
       ],
       async fails() {
         throw new graphql.GraphQLError(await run('fails'), { extensions: { code: 'NO' } })
+      },
+      async old(_parent, { fails }: { fails?: boolean }) {
+        const served = await run('old')
+        // From the second run of either server on.
+        if (fails === true && served !== 'old by A1') throw new Error('down')
+        return served
       },
       products: () => ['1', '2', '3'].map((id) => ({ id })),
       plain: () => run('plain'),
@@ -169,6 +177,39 @@ export function describeFields(open: OpenTown, given: Parameters<OpenTown>[0] = 
       })
       expect(runs.filter((run) => run === 'fails')).toHaveLength(i + 1)
     }
+  })
+
+  describe('a value that is not fresh any more', () => {
+    /** It is stored, and has been fresh. */
+    async function openStale(query: string, windows: Windows) {
+      const town = await open(options)
+      const { shops } = town
+      const trace = traceOf(...shops.map(({ cache }) => cache))
+      expect(await data(shops[0], query)).toEqual({ old: 'old by A1' })
+      await trace.saw('publish')
+      const key: readonly unknown[] = JSON.parse(trace.of('publish')[0]?.key ?? '[]')
+      const left = async ({ cache }: Shop) => (await cache.entry(key))?.ttl ?? 0
+      await shops[0].cache.set(key, (await shops[0].cache.entry(key))?.value, { ttl: 1, ...windows })
+      await expect.poll(async () => Math.max(...(await Promise.all(shops.map(left))))).toBeLessThan(-10)
+      return { ...town, trace }
+    }
+
+    test('is answered at once, and resolved anew behind that', async () => {
+      const { shops, runs, gate, trace } = await openStale('{ old }', { staleWhileRevalidate: 600_000 })
+      gate.shut()
+      for (const shop of [...shops, ...shops]) expect(await data(shop, '{ old }')).toEqual({ old: 'old by A1' })
+      await gate.holds(1)
+      gate.open()
+      await trace.saw('publish', 2)
+      for (const shop of shops) expect(await data(shop, '{ old }')).toEqual({ old: 'old by A2' })
+      expect(runs).toEqual(['old', 'old'])
+    })
+
+    test('is answered where its resolver fails', async () => {
+      const { shops, runs } = await openStale('{ old(fails: true) }', { staleIfError: 600_000 })
+      for (const shop of shops) expect(await data(shop, '{ old(fails: true) }')).toEqual({ old: 'old by A1' })
+      expect(runs.length).toBeGreaterThan(1)
+    })
   })
 
   test('what is not annotated, and what mutations do, is done each time', async () => {

@@ -73,6 +73,21 @@ describe('a directive is refused', () => {
       'Query.a: maxAge must be greater than 0 (s), got 0',
     ],
     [
+      'with a staleWhileRevalidate below 0',
+      'type Query { a: Int @cached(scope: PUBLIC, staleWhileRevalidate: -1) }',
+      'Query.a: staleWhileRevalidate must be at least 0 (s), got -1',
+    ],
+    [
+      'with a staleIfError that is no number',
+      'type Query { a: Int @cached(scope: PUBLIC, staleIfError: "60") }',
+      'Query.a: staleIfError must be at least 0 (s), got "60"',
+    ],
+    [
+      'with a negativeMaxAge below 0',
+      'type Query { a: Int @cached(scope: PUBLIC, negativeMaxAge: -1) }',
+      'Query.a: negativeMaxAge must be at least 0 (s), got -1',
+    ],
+    [
       'at a mutation',
       'type Query { b: Int } type Mutation { a: Int @cached(scope: PUBLIC) }',
       'Mutation.a: what a mutation does must be done each time: leave it out, and give the fields of queries tags',
@@ -198,6 +213,24 @@ describe('what extensions say is refused', () => {
       'maxAge must be greater than 0 (s), got NaN',
     ],
     [
+      'with an isNegative that is no function',
+      'Query.a',
+      { scope: 'PUBLIC', negativeMaxAge: 1, isNegative: true },
+      'isNegative must be a function, got true',
+    ],
+    [
+      'with an isNegative and nothing that it is for',
+      'Query.a',
+      { scope: 'PUBLIC', isNegative: () => true },
+      'isNegative says which values are fresh for negativeMaxAge: say that too',
+    ],
+    [
+      'with an isOutage that is no function',
+      'Query.a',
+      { scope: 'PUBLIC', isOutage: true },
+      'isOutage must be a function, got true',
+    ],
+    [
       'with entities that is no flag',
       'Query.a',
       { scope: 'PUBLIC', entities: 'yes' },
@@ -245,7 +278,8 @@ describe('what extensions say is refused', () => {
   })
 
   test('but not what adds to what the directive says, nor what is undefined', () => {
-    const cached = { vary: () => 1, entities: true, serialize: undefined, scope: undefined }
+    const none = { staleIfError: 0, staleWhileRevalidate: 0, negativeMaxAge: 0, isOutage: undefined }
+    const cached = { vary: () => 1, entities: true, serialize: undefined, scope: undefined, ...none }
     expect(refusal(build(sdl, 'T.b', { vary: cached.vary, entities: true, serialize: undefined }))).toBe('')
     expect(refusal(build(sdl, 'Query.a', cached), { defaultScope: 'PUBLIC' })).toBe('')
   })
@@ -285,6 +319,19 @@ describe('an option is refused', () => {
     ['leaseTtl', { leaseTtl: 5 }, 'leaseTtl must be at least 100 (ms), got 5'],
     ['onWaitTimeout', { onWaitTimeout: 'wait' }, `onWaitTimeout must be 'load', 'stale' or 'throw', got "wait"`],
     ['shareError', { shareError: true }, 'shareError must be a function of the error, got true'],
+    [
+      'staleWhileRevalidate',
+      { staleWhileRevalidate: -1 },
+      'staleWhileRevalidate must be at least 0 (ms) or Infinity, got -1',
+    ],
+    ['staleIfError', { staleIfError: '1' }, 'staleIfError must be at least 0 (ms) or Infinity, got "1"'],
+    ['softTimeout', { softTimeout: 0 }, 'softTimeout must be greater than 0 (ms) or Infinity, got 0'],
+    ['isOutage', { isOutage: true }, 'isOutage must be a function, got true'],
+    ['jitter', { jitter: 2 }, 'jitter must be a part of the ttl, from 0 to 1, got 2'],
+    ['earlyRefresh', { earlyRefresh: 1 }, 'earlyRefresh must be true, false or { beta }, got 1'],
+    ['negativeTtl', { negativeTtl: -1 }, 'negativeTtl must be at least 0 (ms) or Infinity, got -1'],
+    ['isNegative', { isNegative: true }, 'isNegative must be a function, got true'],
+    ['errorTtl', { errorTtl: -1 }, 'errorTtl must be at least 0 (ms), or a function of the error, got -1'],
   ]
   const schema = build('type Query { a: Int }')
   test.each(REFUSED)('%s', (_name, options, message) => {

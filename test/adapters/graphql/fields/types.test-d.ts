@@ -60,6 +60,23 @@ applyCachedDirective<Context>(schema, {
 const options: CachedFieldsOptions<Context> = { cache, session: ({ user }) => user?.id, idFields: ['id', 'sku'] }
 applyCachedDirective(schema, options)
 
+useCachedFields({
+  cache,
+  staleWhileRevalidate: 600_000,
+  staleIfError: Number.POSITIVE_INFINITY,
+  softTimeout: 500,
+  isOutage: (error) => error instanceof TypeError,
+  jitter: 0.1,
+  earlyRefresh: { beta: 2 },
+  negativeTtl: 5_000,
+  isNegative: (value) => {
+    expectTypeOf(value).toEqualTypeOf<unknown>()
+    return value === null
+  },
+  errorTtl: () => 1_000,
+  onWaitTimeout: 'stale',
+})
+
 // What code-first schemas say, with the types of the field.
 interface Product {
   readonly sku: string
@@ -85,6 +102,17 @@ const price: CachedField<Product, { readonly unit: string }, Context, Money> = {
     expectTypeOf(field).toEqualTypeOf<ResolvedField<Product, { readonly unit: string }, Context, Money>>()
     expectTypeOf(field).toExtend<FieldCall<Product, { readonly unit: string }, Context>>()
     return [`Product:${field.parent.sku}`, field.args.unit, String(field.result.cents)]
+  },
+  staleWhileRevalidate: 600,
+  staleIfError: Number.POSITIVE_INFINITY,
+  negativeMaxAge: 5,
+  isNegative: (money) => {
+    expectTypeOf(money).toEqualTypeOf<Money>()
+    return money.cents === 0
+  },
+  isOutage: (error) => {
+    expectTypeOf(error).toEqualTypeOf<unknown>()
+    return error instanceof TypeError
   },
   serialize: (money) => {
     expectTypeOf(money).toEqualTypeOf<Money>()
@@ -116,6 +144,7 @@ void [loose, undefinedIsNotSaid, texts]
 const metadata: CachedFieldsMetadata = { 'Product.price': { hit: 2, led: 1 }, 'Query.me': { followed: 1, uncached: 1 } }
 expectTypeOf(metadata['Query.me']).toEqualTypeOf<Readonly<FieldOutcomes> | undefined>()
 expectTypeOf(metadata['Query.me']?.hit).toEqualTypeOf<number | undefined>()
+expectTypeOf(metadata['Query.me']?.stale).toEqualTypeOf<number | undefined>()
 
 // What is refused.
 // @ts-expect-error the cache is missing
@@ -134,6 +163,12 @@ applyCachedDirective(schema, { cache, includeExtensionMetadata: true })
 applyCachedDirective({ cache })
 // @ts-expect-error seconds are a number
 void ({ maxAge: '60' } satisfies CachedField)
+// @ts-expect-error windows are numbers
+void ({ staleIfError: true } satisfies CachedField)
+// @ts-expect-error a function that gives a text
+void ({ isNegative: () => 'no' } satisfies CachedField)
+// @ts-expect-error of all fields: it is said in the options
+void ({ softTimeout: 1 } satisfies CachedField)
 // @ts-expect-error scopes are upper case
 void ({ scope: 'public' } satisfies CachedField)
 // @ts-expect-error tags are a list
