@@ -24,14 +24,14 @@ export function cacheControlOf(policy: ResponsePolicy): string {
 }
 
 /**
- * The policy as it is sent beside an `Age` of so many seconds, from which `max-age` counts (RFC 9111 §4.2). What is stale has a
- * `maxAge` of 0 or less here, since when it is: it is sent with one that is over, and with those of its windows that are not;
- * where all are, each use must be validated.
+ * The policy as it is sent at this age in seconds, of which `Age` says the whole ones, and from which `max-age` counts (RFC 9111
+ * §4.2). What is stale has a `maxAge` of 0 or less here, since when it is: it is sent with one that is over, and with those of its
+ * windows that are not; where all are, each use must be validated.
  */
 export function sentWithAge(policy: ResponsePolicy, age: number): ResponsePolicy {
   const { maxAge: left, staleWhileRevalidate, staleIfError } = policy
   if (left === undefined) return policy
-  if (left >= 1) return { ...policy, maxAge: left + age }
+  if (left >= 1) return { ...policy, maxAge: left + Math.floor(age) }
   const open = (window = 0) => (window + left >= 1 ? window : undefined)
   const windows = { staleWhileRevalidate: open(staleWhileRevalidate), staleIfError: open(staleIfError) }
   const isOver = windows.staleWhileRevalidate === undefined && windows.staleIfError === undefined

@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { GraphQLError } from 'graphql'
-import { createSchema, createYoga, type Plugin, type YogaServerOptions } from 'graphql-yoga'
+import { createSchema, createYoga, type Plugin, type YogaServerInstance, type YogaServerOptions } from 'graphql-yoga'
 import { afterEach, inject } from 'vitest'
 import {
   cacheControlTypeDefs,
@@ -9,7 +9,7 @@ import {
   useAtomCache,
   type YogaCacheOptions,
 } from '../../../src/adapters/graphql/yoga.ts'
-import { createCache } from '../../../src/index.ts'
+import { type Cache, type CacheOptions, createCache } from '../../../src/index.ts'
 import { redisStore } from '../../../src/stores/redis/index.ts'
 import { testNamespace } from '../../redis/namespace.ts'
 import { createGate, type Gate } from '../gate.ts'
@@ -20,6 +20,8 @@ import { type Trace, traceOf } from '../trace.ts'
 export interface TownOptions {
   /** Of the cache plugin. */
   readonly plugin?: Partial<YogaCacheOptions<{ user: string | undefined }>>
+  /** Defaults of the caches. */
+  readonly cache?: Omit<CacheOptions, 'store' | 'namespace'>
   /** In Yoga's list of plugins, before and after the cache. */
   readonly before?: readonly Plugin[]
   readonly after?: readonly Plugin[]
@@ -36,6 +38,8 @@ export interface HttpAnswer {
 /** A Yoga server over HTTP with a cache of its own. */
 export interface Site {
   readonly url: string
+  readonly cache: Cache
+  readonly yoga: YogaServerInstance<object, object>
   /** Sends nothing that is not said, as `fetch` would. */
   send(method: string, path: string, headers?: Record<string, string>, body?: unknown): Promise<HttpAnswer>
   /** Asks by GET. */
@@ -83,12 +87,12 @@ export function useHttpTown(): OpenHttpTown {
     await Promise.all(open.splice(0).map((each) => each[Symbol.asyncDispose]()))
   })
 
-  return async ({ plugin = {}, before = [], after = [], yoga: options = {} } = {}) => {
+  return async ({ plugin = {}, cache: defaults = {}, before = [], after = [], yoga: options = {} } = {}) => {
     const namespace = testNamespace('http')
     const store = redisStore(inject('redisUrl'))
     const gate = createGate()
     const runs: string[] = []
-    const caches = ['A', 'B'].map(() => createCache({ store, namespace }))
+    const caches = ['A', 'B'].map(() => createCache({ store, namespace, ...defaults }))
     open.push(...caches)
     const sites = caches.map(async (cache) => {
       await cache.ready()
@@ -107,6 +111,8 @@ export function useHttpTown(): OpenHttpTown {
       open.push(server)
       return {
         ...siteOf(server.url),
+        cache,
+        yoga: yoga as YogaServerInstance<object, object>,
         async execute(query) {
           const { schema, parse, execute, contextFactory } = yoga.getEnveloped({ params: { query } })
           return execute({ schema, document: parse(query), contextValue: await contextFactory() })
@@ -151,7 +157,7 @@ function resolversOf(runs: string[], gate: Gate) {
   }
 }
 
-function siteOf(url: string): Omit<Site, 'execute'> {
+function siteOf(url: string): Omit<Site, 'execute' | 'cache' | 'yoga'> {
   const send: Site['send'] = async (method, path, headers = {}, body = undefined) => {
     const sent = body === undefined ? undefined : JSON.stringify(body)
     const length = sent === undefined ? {} : { 'content-length': String(Buffer.byteLength(sent)) }

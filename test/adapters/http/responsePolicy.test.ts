@@ -182,6 +182,9 @@ describe('beside an Age', () => {
     ['public, max-age=60, stale-while-revalidate=30', 70, { maxAge: -10, staleWhileRevalidate: 30 }],
     ['public, max-age=60, stale-if-error=600', 100, { maxAge: -40, staleWhileRevalidate: 30, staleIfError: 600 }],
     ['public, max-age=60, stale-while-revalidate=30', 60, { maxAge: 0.5, staleWhileRevalidate: 30 }],
+    // Age says whole seconds: what is fresh is so for no longer, and what is stale not for less than it was
+    ['public, max-age=59', 10.9, { maxAge: 49.1 }],
+    ['public, max-age=1, stale-while-revalidate=30', 1.6, { maxAge: -0.1, staleWhileRevalidate: 30 }],
     ['public, no-cache', 90, { maxAge: -30, staleWhileRevalidate: 30 }],
     ['public, no-cache', 700, { maxAge: -640, staleWhileRevalidate: 30, staleIfError: 600 }],
     ['public, no-cache', 5, { maxAge: Number.NaN, staleWhileRevalidate: 30 }],

@@ -106,7 +106,7 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
   function oldest(answers: readonly Answer[]): number | undefined {
     const ages = answers.map(({ response, times, made }) => {
       if (made || response === undefined || times === undefined) return -1
-      return Math.floor(ageOf(times.createdAt, now()) / 1000)
+      return ageOf(times.createdAt, now()) / 1000
     })
     const age = Math.max(...ages)
     return age < 0 ? undefined : age
@@ -128,7 +128,7 @@ export function responseHeaders(options: HttpOptions, now: () => number): Respon
     const varies = policy.maxAge === undefined ? ofAll : ofKept
     const there = before.get('vary')
     written.vary = there === undefined ? varies.text : varyOf(there, varies.names)
-    if (age !== undefined) written.age = String(age)
+    if (age !== undefined) written.age = String(Math.floor(age))
     const etag = complete && !before.has('etag') ? etagFor(known, before) : undefined
     if (etag === undefined) return said(false)
     written.etag = etag
