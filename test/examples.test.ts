@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, describe, expect, inject, test, vi } from 'vitest'
 import packageJson from '../package.json' with { type: 'json' }
 import tsdown from '../tsdown.config.ts'
 
@@ -75,6 +75,11 @@ const EXAMPLES = [
     name: 'tags',
     ask: ({ url }: Example) => ask(`${url}/pages/summer`),
     like: /^\{"name":"summer","at":0\.\d+,"products":\[\["41",5\],\["42",6\]\]\}$/,
+  },
+  {
+    name: 'fresh',
+    ask: ({ url }: Example) => ask(`${url}/rates/USD`),
+    like: /^\{"base":"USD","USD":0\.\d+,"at":/,
   },
   {
     name: 'yoga',
@@ -158,6 +163,19 @@ test('a page of examples/tags.ts goes, in all processes, when a product on it ch
   const after = await read(two, 'winter')
   expect(JSON.parse(after).at).not.toBe(JSON.parse(before).at)
   expect(await read(one, 'winter')).toBe(after)
+})
+
+test('the rates of examples/fresh.ts that are kept change, in all processes', async () => {
+  const [one, two] = await Promise.all([1, 2].map(() => start('fresh', inject('redisUrl'))))
+  const seen = new Set<string>()
+  await vi.waitFor(
+    async () => {
+      const answers = await Promise.all([one, two].map((from) => ask(`${from?.url}/rates/EUR`)))
+      for (const answer of answers) seen.add(answer)
+      expect(seen.size).toBeGreaterThanOrEqual(4)
+    },
+    { timeout: 15_000, interval: 50 },
+  )
 })
 
 test.each(['yoga', 'apollo', 'mercurius', 'fieldsApollo'])(

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, describe, expect, inject, test, vi } from 'vitest'
+import { createClock } from '../../../src/stores/redis/clock.ts'
 import { redisStore } from '../../../src/stores/redis/index.ts'
 import { startProxy } from '../../redis/proxy.ts'
 import { LONG, newToken, openPeers, type Peer, until } from '../contract/peers.ts'
@@ -68,5 +69,28 @@ describe('the clock of a session', () => {
     await using peers = await openPeers({ open: () => () => redisStore('redis://127.0.0.1:1') })
     const { session } = await peers.join({ unready: true })
     expect(Math.abs(session.now() - Date.now())).toBeLessThan(1000)
+  })
+})
+
+describe('of replies that tell the time', () => {
+  test('one with a long way counts only where there is none, or it is old', () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const clock = createClock()
+    const tell = (server: number, trip: number) => {
+      const sentAt = performance.now()
+      vi.advanceTimersByTime(trip)
+      clock.set(server / 1000, 0, sentAt)
+    }
+    tell(1_000_000, 200)
+    expect(clock.now()).toBeCloseTo(1_000_100, 3)
+    tell(2_000_000, 200)
+    expect(clock.now()).toBeCloseTo(1_000_300, 3)
+    tell(3_000_000, 10)
+    expect(clock.now()).toBeCloseTo(3_000_005, 3)
+    vi.advanceTimersByTime(60_000)
+    tell(4_000_000, 200)
+    expect(clock.now()).toBeCloseTo(4_000_100, 3)
+    clock.set(Number.NaN, 0, performance.now())
+    expect(clock.now()).toBeCloseTo(4_000_100, 3)
   })
 })
