@@ -130,7 +130,7 @@ const EXAMPLES = [
   },
 ]
 
-describe.each(EXAMPLES)('examples/$name.ts', (example) => {
+describe.each(EXAMPLES)('examples/$name', (example) => {
   test('alone, it answers from its memory', async () => {
     const server = await start(example.name)
     const first = await example.ask(server)
