@@ -34,7 +34,7 @@ export function useOriginTown(): (options?: TownOptions) => Promise<OriginTown> 
       return value
     }
     const typeDefs =
-      'type Query { it: String @cacheControl(maxAge: 600), plain: String } type Mutation { end: Boolean }'
+      'type Query { it(of: String): String @cacheControl(maxAge: 600), plain: String } type Mutation { end: Boolean }'
     const schema = createSchema({
       typeDefs: [typeDefs, cacheControlTypeDefs],
       resolvers: { Query: { it, plain: () => 'plain' } },
