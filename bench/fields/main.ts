@@ -34,14 +34,14 @@ const CONTESTS: readonly Contest[] = [
   },
   {
     title: 'A hit of a field of the query, 5 KB',
-    contestants: ['field by hand', 'field'],
+    contestants: ['field by hand', 'field', 'field with windows'],
     query: QUERY,
     first: 38,
     requests,
   },
   {
     title: 'Hits of a field of 1,000 list items',
-    contestants: ['list by hand', 'list by DataLoader', 'list'],
+    contestants: ['list by hand', 'list by DataLoader', 'list', 'list with windows'],
     query: ITEMS,
     first: 1_000,
     requests: Math.max(Math.round(requests / 30), 1),

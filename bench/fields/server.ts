@@ -18,9 +18,11 @@ export type Contestant =
   | 'plugin'
   | 'field by hand'
   | 'field'
+  | 'field with windows'
   | 'list by hand'
   | 'list by DataLoader'
   | 'list'
+  | 'list with windows'
 
 /** What differs from a schema in which nothing is cached. */
 interface Variant {
@@ -32,13 +34,18 @@ interface Variant {
 }
 
 const CACHED = '@cached(maxAge: 600, scope: PUBLIC)'
+const WITH_WINDOWS = '@cached(maxAge: 600, staleWhileRevalidate: 600, staleIfError: 86400, scope: PUBLIC)'
 
 function variantOf(contestant: Contestant, redis: Redis): Variant {
   switch (contestant) {
     case 'field':
       return { directive: { products: CACHED } }
+    case 'field with windows':
+      return { directive: { products: WITH_WINDOWS } }
     case 'list':
       return { directive: { price: CACHED } }
+    case 'list with windows':
+      return { directive: { price: WITH_WINDOWS } }
     case 'field by hand':
       return { products: (first) => byHand(redis, first) }
     case 'list by hand':
@@ -114,8 +121,8 @@ function schemaOf({ directive = {}, products = productsOf, items = itemsOf, pric
 }
 
 async function pluginsOf(contestant: Contestant, redisUrl: string): Promise<Plugin[]> {
-  if (contestant !== 'plugin' && contestant !== 'field' && contestant !== 'list') return []
-  const cache = createCache({ namespace: contestant, store: redisStore(redisUrl) })
+  if (contestant !== 'plugin' && !/^(?:field|list)(?: with windows)?$/.test(contestant)) return []
+  const cache = createCache({ namespace: contestant.replaceAll(' ', '-'), store: redisStore(redisUrl) })
   await cache.ready()
   return [useCachedFields({ cache })]
 }

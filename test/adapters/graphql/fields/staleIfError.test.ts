@@ -188,6 +188,12 @@ describe('isOutage', () => {
     ['of the options', { fields: { isOutage: hidesAll } }, coded('NOT_FOUND'), true],
     ['of the field', { cached: { isOutage: hidesAll } }, coded('NOT_FOUND'), true],
     [
+      'of the options, but of none that speaks of rights,',
+      { fields: { isOutage: hidesAll } },
+      coded('FORBIDDEN'),
+      false,
+    ],
+    [
       'of the field, in the place of that of the options',
       { fields: { isOutage: hidesAll }, cached: { isOutage: hidesNone } },
       new Error('no'),
