@@ -36,6 +36,9 @@ const LAST_REST = 60_000
 /** So many keys are known to have failed; of others the next caller tries. */
 const MAX_RESTS = 10_000
 
+/** So many keys are known to want a refresh. */
+const MAX_WANTS = 10_000
+
 interface Rest {
   /** By `performance.now()`. */
   readonly until: number
@@ -112,7 +115,8 @@ export function createRefreshes(instance: Instance): Refreshes {
     ended,
 
     want(id) {
-      if (wants.size < MAX_RESTS) wants.add(id)
+      if (wants.size >= MAX_WANTS) wants.clear() // of those forgotten the next one who looks wants it again
+      wants.add(id)
     },
 
     wanted: (id) => wants.size > 0 && wants.has(id),
