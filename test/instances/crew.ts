@@ -320,6 +320,8 @@ function lineOf(event: Said): string {
     case 'release':
     case 'share':
       return `${event.type} ${event.reason.split(' ')[0]}`
+    case 'stale':
+      return `stale ${event.reason}`
     case 'loaderError':
       return event.shared ? 'loaderError shared' : 'loaderError'
     case 'invalidate':

@@ -15,6 +15,7 @@ import { redisStore } from '../../src/stores/redis/index.ts'
 import { type Gate, type GatedStep, type GatedStore, gatedStore } from '../core/gates.ts'
 import { serve } from '../redis/child.ts'
 import { churnTags } from './churn.ts'
+import { freshnessCalls } from './freshnessCalls.ts'
 import { type ClusterPlace, clientAt, type PlacedClient } from './place.ts'
 
 /** What a loader does; it first counts and tells its run. */
@@ -42,6 +43,9 @@ export interface AskOptions {
   maxFlightTime?: number
   waitTimeout?: number
   forceRefresh?: boolean
+  staleWhileRevalidate?: number
+  staleIfError?: number
+  softTimeout?: number
   tags?: readonly string[]
   /** Tags that are a function of the value: known only when the loader is done. */
   lateTags?: readonly string[]
@@ -189,6 +193,11 @@ const calls = {
     held = []
   },
 
+  ...freshnessCalls(
+    () => cache,
+    (key, spec) => load(key, spec),
+  ),
+
   get: (key: string) => cache.get(key),
   getMany: (keys: string[]) => cache.getMany(keys),
   set: (key: string, value: unknown, ttl = 60_000, tags: readonly string[] = []) =>
@@ -283,7 +292,9 @@ const tell = serve<WorkerEvents>(calls)
 /** Of the thousands of callers that join or hit, one hit in a row is told; `stats` counts them all. */
 function say(of: number, event: Said): void {
   const last = heard.at(-1)?.event
-  if (event.type === 'join' || (event.type === 'hit' && last?.type === 'hit' && last.key === event.key)) return
+  if (event.type === 'join') return
+  const hits = event.type === 'hit' || event.type === 'memoryHit' || event.type === 'stale'
+  if (hits && last?.type === event.type && last.key === event.key) return
   const said = 'error' in event ? { ...event, error: plain(event.error) } : event
   const item = { cache: of, at: monotonic(), event: said as Said }
   if (of === caches) heard.push(item)
