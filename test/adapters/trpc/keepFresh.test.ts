@@ -34,7 +34,7 @@ function routerOf({ cache, run }: Bench) {
     quick: t.procedure.use(quick).query(() => run('quick')),
     steady: t.procedure.use(lasting({ ttl: STEADY })).query(() => run('steady')),
     deep: deep(),
-    late: lazy(async () => ({ router: deep() })),
+    late: lazy(async () => deep()),
     mine: t.procedure.use(cached({ cache, scope: ({ ctx }) => ctx.user ?? null, ttl: QUICK })).query(() => run('mine')),
     guarded: signedIn.use(lasting()).query(() => run('guarded')),
     uncached: t.procedure.query(() => run('uncached')),
@@ -80,7 +80,7 @@ describe.each(STORES)('queries that are kept fresh, over $name', ({ make }) => {
     await trace.saw('publish')
     await settled(a.cache, b.cache)
     while (trace.of('publish').length < 3) {
-      for (const twin of [a, b]) expect((await get(twin, 'steady')).status).toMatch(/^atomcache; hit; ttl=[01]$/)
+      for (const twin of [a, b]) expect((await get(twin, 'steady')).status).toMatch(/^atomcache; hit; ttl=[0-2]$/)
     }
     await settled(a.cache, b.cache)
     expect(runs.length).toBe(trace.of('publish').length)
@@ -125,7 +125,7 @@ describe.each(STORES)('queries that are kept fresh, over $name', ({ make }) => {
     const { a, b, runs, trace } = await open()
     keep(a, 'late.item', { input: { id: '1' } })
     await trace.saw('publish')
-    expect(await (b.client() as never as ReturnType<typeof a.client>).late.item.query({ id: '1' })).toBe('item 1 by A1')
+    expect(await b.client().late.item.query({ id: '1' })).toBe('item 1 by A1')
     expect(runs).toHaveLength(1)
   })
 
