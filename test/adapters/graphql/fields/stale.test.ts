@@ -249,6 +249,34 @@ describe('what is resolved behind an answer', () => {
   })
 })
 
+describe('with a memory tier', () => {
+  const remembering: FieldTownOptions = { ...options, cache: { memory: {} } }
+
+  test('a value is answered from memory, until its tag is invalidated elsewhere', async () => {
+    const town = await open(remembering)
+    await town.ask(0, '{ it }')
+    const hits = () => town.trace.of('memoryHit').length
+    const { data, came } = await town.ask(0, '{ it }')
+    expect([data, came, hits()]).toEqual([{ it: 'it 1' }, { 'Query.it': { hit: 1 } }, 1])
+    await town.sites[1].cache.invalidate({ tags: ['it'] })
+    await town.trace.saw('invalidate', 2)
+    expect((await town.ask(0, '{ it }')).data).toEqual({ it: 'it 2' })
+  })
+
+  test('one that is not fresh any more is answered at once, and memory has the new one then', async () => {
+    const town = await open(remembering)
+    await town.ask(0, '{ made }')
+    await aged(town, REVALIDATED)
+    const { data, came } = await town.ask(0, '{ made }')
+    expect([data, came]).toEqual([{ made: 'made 1, revived' }, { 'Query.made': { stale: 1 } }])
+    await town.trace.saw('publish', 2)
+    for (let asks = 1; asks <= 2; asks++) {
+      expect((await town.ask(0, '{ made }')).data).toEqual({ made: 'made 2, revived' })
+    }
+    expect(town.trace.of('memoryHit').length).toBeGreaterThan(0)
+  })
+})
+
 test('with earlyRefresh a fresh value is resolved anew before its end', async () => {
   const town = await open({ ...options, fields: { ...options.fields, earlyRefresh: { beta: 1000 } } })
   town.gate.shut()
