@@ -33,13 +33,21 @@ export function useOriginTown(): (options?: TownOptions) => Promise<OriginTown> 
       if (origin.error !== undefined) throw origin.error
       return value
     }
-    const typeDefs =
-      'type Query { it(of: String): String @cacheControl(maxAge: 600), plain: String } type Mutation { end: Boolean }'
+    let town: HttpTown
+    /** Asks the first site for `it`, in the course of its own execution. */
+    const outer = async () => {
+      const { data } = (await town.sites[0].execute('query It { it }')) as { data?: { it?: string } }
+      return `of ${data?.it}`
+    }
+    const typeDefs = `
+      type Query { it(of: String): String @cacheControl(maxAge: 600), plain: String, outer: String }
+      type Mutation { end: Boolean }`
     const schema = createSchema({
       typeDefs: [typeDefs, cacheControlTypeDefs],
-      resolvers: { Query: { it, plain: () => 'plain' } },
+      resolvers: { Query: { it, outer, plain: () => 'plain' } },
     })
-    return { ...(await open({ ...options, yoga: { schema, ...options.yoga } })), origin }
+    town = await open({ ...options, yoga: { schema, ...options.yoga } })
+    return { ...town, origin }
   }
 }
 

@@ -287,6 +287,7 @@ describe('http', () => {
     [{ maxAge: -1 }, RangeError, 'http.maxAge must be at least 0 (s), got -1'],
     [{ staleWhileRevalidate: Number.NaN }, RangeError, 'http.staleWhileRevalidate must be at least 0 (s), got NaN'],
     [{ vary: ['a b'] }, TypeError, 'http.vary must be a list of header names'],
+    [{ staleIfError: -1 }, RangeError, 'http.staleIfError must be at least 0 (s), got -1'],
     [{ vary: ['a\r\nb'] }, TypeError, 'http.vary must be a list of header names'],
     [{ honorRequest: 1 }, TypeError, 'http.honorRequest must be true or false, got 1'],
     [{ maxage: 1 }, TypeError, 'http has no option "maxage"'],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { traceOf } from '../trace.ts'
+import { shopSchema } from './schema.ts'
 import type { OpenTown, ShopOptions } from './shop.ts'
 
 const PRODUCT = 'query Product($id: ID!) { product(id: $id) { id name } }'
@@ -11,6 +12,7 @@ export function describeResponses(openTown: OpenTown, base: ShopOptions = {}): v
   describe('sessions', () => describeSessions(open))
   describe('what is not stored', () => describeUnstored(open))
   describe('keys', () => describeKeys(open))
+  describe('what is stale', () => describeStale(open, base.schema))
 }
 
 function describeSharing(open: OpenTown): void {
@@ -292,5 +294,59 @@ function describeKeys(open: OpenTown): void {
     }
     expect(runs).toHaveLength(2)
     expect(trace.of('bypass').map(({ what }) => what)).toEqual(['query (anonymous)', 'query (anonymous)'])
+  })
+}
+
+function describeStale(open: OpenTown, make: ShopOptions['schema'] = shopSchema): void {
+  /** ms. */
+  const ttl = 150
+
+  /** Two shops that have `{ me }`, and may be down. */
+  async function openAged(windows: object) {
+    const origin = { down: false }
+    const schema: ShopOptions['schema'] = (kitchen) => {
+      const made = make(kitchen)
+      const field = made.getQueryType()?.getFields().me
+      const resolve = field?.resolve
+      if (field === undefined || resolve === undefined) throw new Error('there is no me')
+      field.resolve = async (...args) => {
+        const value = await resolve(...args)
+        if (origin.down) throw new Error('down')
+        return value
+      }
+      return made
+    }
+    const town = await open({ schema, options: { ttl, ...windows } })
+    const trace = traceOf(...town.shops.map(({ cache }) => cache))
+    const first = await town.shops[0].ask('{ me }')
+    await trace.saw('publish')
+    return { ...town, origin, trace, first }
+  }
+
+  test('is answered at once, and refreshed by one server behind that', async () => {
+    const { shops, gate, runs, trace, first } = await openAged({ staleWhileRevalidate: 600_000 })
+    gate.shut()
+    const asking = async () => {
+      for (const shop of shops) expect((await shop.ask('{ me }')).text).toBe(first.text)
+      return trace.of('stale').length
+    }
+    await expect.poll(asking).toBeGreaterThan(4)
+    await gate.holds(1)
+    expect(runs).toHaveLength(2)
+    gate.open()
+    await trace.saw('publish', 2)
+    await expect.poll(async () => (await shops[0].ask('{ me }')).text).not.toBe(first.text)
+  })
+
+  test('is the answer where the origin fails', async () => {
+    const { shops, runs, origin, trace, first } = await openAged({ staleIfError: 600_000 })
+    origin.down = true
+    const asking = async () => {
+      for (const shop of shops) expect((await shop.ask('{ me }')).text).toBe(first.text)
+      return trace.of('stale').length
+    }
+    await expect.poll(asking).toBeGreaterThan(4)
+    // Not for each of them: it is left alone for a while.
+    expect(runs.length).toBeLessThan(trace.of('stale').length)
   })
 }

@@ -133,7 +133,7 @@ describe('an operation that is kept fresh in Yoga', () => {
     keep(town.sites[0], options)
     await trace.saw('keepFresh')
     if (options.cache === undefined) expect(town.origin.runs).toBe(0)
-    expect((trace.of('keepFresh')[0]?.error as Error).message).toBe(message)
+    expect(trace.of('keepFresh')[0]?.error).toMatchObject({ message })
     await options.cache?.close()
   })
 

@@ -44,6 +44,20 @@ describe.each([
     expect(() => make({ cache, session, ttl })).toThrow(/^ttl must be at least 0 \(ms; 0 is never\), or Infinity/)
   })
 
+  test.each([
+    [{ staleWhileRevalidate: -1 }, /^staleWhileRevalidate must be at least 0 \(ms\) or Infinity/],
+    [{ staleIfError: '60' }, /^staleIfError must be at least 0 \(ms\) or Infinity/],
+    [{ softTimeout: 0 }, /^softTimeout must be greater than 0 \(ms\) or Infinity/],
+    [{ jitter: 2 }, /^jitter must be a part of the ttl, from 0 to 1/],
+    [{ earlyRefresh: 1 }, /^earlyRefresh must be true, false or \{ beta \}/],
+  ])('%o is refused with its bounds', (bad, message) => {
+    expect(() => make({ cache, session, ...bad })).toThrow(message)
+  })
+
+  test.each(['negativeTtl', 'isNegative', 'errorTtl', 'isOutage'])('%s is an option of the cache', (name) => {
+    expect(() => make({ cache, session, [name]: 5 })).toThrow(/has no option/)
+  })
+
   test('an option it does not know is refused: a misspelt one would be ignored in silence', () => {
     expect(() => make({ cache, session, tll: 5 })).toThrow(/has no option "tll"/)
   })

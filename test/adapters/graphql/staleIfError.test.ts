@@ -152,6 +152,24 @@ describe('although there is a stale response', () => {
   })
 })
 
+describe('a response that is made of a stale one', () => {
+  test('is not stored, and the next one, of what was refreshed, is', async () => {
+    const town = await open({ plugin: { staleWhileRevalidate: 600_000, ttl: 600_000 } })
+    const { sites, origin, trace } = town
+    await sites[0].get(IT)
+    await trace.saw('publish')
+    await aged(town, { staleWhileRevalidate: 600_000 })
+    origin.gate.shut()
+    const ask = async () => statusOf(await sites[0].get('query Outer { outer }'))
+    expect(await ask()).toBe('atomcache; fwd=miss')
+    expect(await ask()).toBe('atomcache; fwd=miss')
+    origin.gate.open()
+    await trace.saw('publish', 2)
+    await expect.poll(ask).toMatch(/^atomcache; hit; ttl=\d+$/)
+    expect(bodyOf(await sites[1].get('query Outer { outer }'))).toEqual({ data: { outer: 'of it 2' } })
+  })
+})
+
 describe('an origin that is slow', () => {
   test('goes on behind the stale answer, which comes after softTimeout, whoever has gone by then', async () => {
     const town = await stale({ plugin: { softTimeout: 50 }, before: [useExecutionCancellation()] })

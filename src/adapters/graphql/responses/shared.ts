@@ -29,12 +29,10 @@ export function sharedAnswer(
   const isStored = response.ttl > 0
   const left = freshFor(times, now)
   const owner = response.private ? scope : null
-  // Its resolvers, which say so, were not run in the course of what this is part of.
-  tellOuter({
-    maxAge: response.said ? Math.max(0, left) / 1000 : undefined,
-    scope: response.private ? 'PRIVATE' : undefined,
-  })
-  if (left < 0) tellPart(() => ({ tags: [], ttl: left, scope: owner, varies: false, clock: Number.POSITIVE_INFINITY }))
+  // Its resolvers, which say so, were not run in the course of what this is part of. That it is stale says nothing of the next one.
+  const scopeHint = response.private ? 'PRIVATE' : undefined
+  tellOuter({ maxAge: response.said && left > 0 ? left / 1000 : undefined, scope: scopeHint })
+  if (left <= 0) tellPart(() => ({ tags: [], ttl: left, scope: owner, varies: false, clock: Number.POSITIVE_INFINITY }))
   return {
     result: withSaid(servedResult(response), metadataOf(source, isStored, left, times)),
     outcome: outcomeOf(source, isStored, left),
