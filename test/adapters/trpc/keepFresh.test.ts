@@ -1,4 +1,4 @@
-import { initTRPC, lazy, TRPCError } from '@trpc/server'
+import { initTRPC, lazy, TRPCError, type TRPCQueryProcedure } from '@trpc/server'
 import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { cached, keepFresh } from '../../../src/adapters/trpc/index.ts'
@@ -13,6 +13,8 @@ const QUICK = 600
 /** Long enough for a busy machine to be in time. */
 const STEADY = 2000
 const nobody = () => ({ user: undefined })
+
+type AnyCount = TRPCQueryProcedure<{ input: number; output: string; meta: unknown }>
 
 function routerOf({ cache, run }: Bench) {
   const quick = cached<Context, object, object, unknown>({ cache, scope: null, ttl: QUICK })
@@ -29,6 +31,13 @@ function routerOf({ cache, run }: Bench) {
         .query(({ input }) => run(`item ${input.id}`)),
       wipe: t.procedure.use(lasting()).mutation(() => run('wipe')),
     })
+  const count: AnyCount = t.procedure
+    .input(z.number())
+    .use(lasting() as never)
+    .query(async ({ input }) =>
+      input === 0 ? run('count') : `${input}, ${await countFrom({ user: undefined }).count(input - 1)}`,
+    )
+  const countFrom = t.createCallerFactory(t.router({ count }))
   const createCaller = t.createCallerFactory(t.router({ deep: deep() }))
   return t.router({
     quick: t.procedure.use(quick).query(() => run('quick')),
@@ -47,6 +56,8 @@ function routerOf({ cache, run }: Bench) {
       .output(z.string())
       .use(lasting())
       .query(() => run('checked')),
+    /** Asks itself. */
+    count,
     /** Asks others, and they are cached as ever. */
     made: t.procedure
       .use(lasting())
@@ -138,6 +149,21 @@ describe.each(STORES)('queries that are kept fresh, over $name', ({ make }) => {
     expect(await b.client().checked.query()).toMatch(/^checked by A/)
     expect(await b.client().deep.item.query({ id: '7' })).toMatch(/^item 7 by A/)
     expect(runs).toHaveLength(2)
+    expect(trace.of('keepFresh')).toEqual([])
+  })
+
+  test('a query that asks itself', async () => {
+    const { a, b, runs, trace } = await open()
+    keep(a, 'count', { input: 2 })
+    await trace.saw('publish', 3)
+    for (const [input, said] of [
+      [2, '2, 1, count by A1'],
+      [1, '1, count by A1'],
+      [0, 'count by A1'],
+    ] as const) {
+      expect(await b.client().count.query(input)).toBe(said)
+    }
+    expect(runs).toHaveLength(1)
     expect(trace.of('keepFresh')).toEqual([])
   })
 

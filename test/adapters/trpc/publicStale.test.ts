@@ -118,3 +118,16 @@ test('a failure is not kept for everybody where errors are stored', async () => 
   world.fails = false
   expect((await get(b, 'thing')).data).toBe('thing 2')
 })
+
+test('an answer that is made of an older one is as old as that', async () => {
+  const { a, b, world } = await openPair({})
+  await get(a, 'thing')
+  await settled(a.cache)
+  while (((await get(b, 'thing')).age ?? 0) < 1);
+  const said = await get(b, 'thing,thing?batch=1&input={}')
+  expect(said.data).toEqual(['thing 1', 'thing 1'])
+  expect(said.status).toMatch(/^atomcache; fwd=miss; stored; ttl=5\d$/)
+  expect(said.age).toBeGreaterThanOrEqual(1)
+  expect(said.control).toBe(`public, max-age=${10 + (said.age ?? 0)}, stale-if-error=30`)
+  expect(world.runs).toBe(1)
+})

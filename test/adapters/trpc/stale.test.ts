@@ -93,6 +93,15 @@ describe.each(STORES)('stale answers of tRPC procedures, over $name', ({ make })
     expect(trace.of('lead')).toHaveLength(2)
   })
 
+  test('what is stale since long is no fresher for its age', async () => {
+    const { a, b, trace } = await open()
+    world.ttl = 1000
+    await getFirst(a as never, 'swr', trace)
+    const said = await getStale(b as never, 'swr', trace)
+    expect(said.control).toBe('private, no-cache')
+    expect(said.age).toBeGreaterThanOrEqual(1)
+  })
+
   test('a refresh that ends before the batch it was begun by changes nothing of the answer', async () => {
     const { a, trace } = await open()
     world.ttl = 0.01

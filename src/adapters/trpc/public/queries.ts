@@ -105,7 +105,7 @@ export function publicQueries(options: PublicQueriesOptions): PublicQueries {
       'cache-status': cacheStatusOf(outcome),
       vary: varyOf(vary ?? null, ['trpc-accept', 'accept']),
       etag,
-      ...(outcome.type === 'hit' || (outcome.type === 'forwarded' && outcome.collapsed)
+      ...(outcome.type === 'hit' || (outcome.type === 'forwarded' && outcome.collapsed) || seconds > 0
         ? { age: String(seconds) }
         : {}),
     }
@@ -134,9 +134,9 @@ export function publicQueries(options: PublicQueriesOptions): PublicQueries {
     const vary = response.getHeader('vary')?.toString() // the listener may set its own in the place of it
     const served = await serve(asked, () => capture(response, () => listener(request, response)))
     if (served.type === 'own') {
-      const { answer, captured } = served
+      const { answer, captured, outcome } = served
       const all = varyOf(vary ?? null, [captured.header('vary') ?? ''])
-      captured.send(answer && reply(answer, STORED(answer), ifNoneMatch, all))
+      captured.send(answer && reply(answer, outcome, ifNoneMatch, all))
     } else if (response.destroyed) {
       return // the client has left
     } else if (served.type === 'pass') {
@@ -167,15 +167,13 @@ export function publicQueries(options: PublicQueriesOptions): PublicQueries {
       if (served.type === 'pass') return handler(request)
       const ifNoneMatch = request.headers.get('if-none-match')
       if (served.type === 'stored') return responseOf(reply(served.answer, served.outcome, ifNoneMatch, undefined))
-      const { answer, captured } = served
-      return captured.response(answer && reply(answer, STORED(answer), ifNoneMatch, captured.header('vary')))
+      const { answer, captured, outcome } = served
+      return captured.response(answer && reply(answer, outcome, ifNoneMatch, captured.header('vary')))
     },
   }
 }
 
 type Fields = Record<string, string> & { 'content-type': string; 'content-length': string }
-
-const STORED = ({ ttl }: PublicAnswer): CacheOutcome => ({ type: 'forwarded', why: 'miss', stored: true, ttl })
 
 /** What the router's transformer makes of a value of each kind. */
 function formOf(router: AnyRouter): string {

@@ -27,15 +27,20 @@ const UNSHARED = Object.freeze({ unshared: true })
 /** How a request is answered. */
 export type Served<K extends Captured> =
   | { readonly type: 'stored'; readonly answer: PublicAnswer; readonly outcome: CacheOutcome }
-  /** By its own run; `answer` where that is kept. */
-  | { readonly type: 'own'; readonly captured: K; readonly answer: PublicAnswer | undefined }
+  /** By its own run; `answer` where that is kept, and how it was come by. */
+  | {
+      readonly type: 'own'
+      readonly captured: K
+      readonly answer: PublicAnswer | undefined
+      readonly outcome: CacheOutcome
+    }
   /** By the handler, whose answer nobody else may have. */
   | { readonly type: 'pass' }
 
 /** @param form of what the router makes of values: another deployment's transformer may write them otherwise */
 export function serving(internals: Internals, form: string) {
   const policy = internals.policy({
-    ttl: ({ ttl }: PublicAnswer) => ttl,
+    ttl: ({ createdAt, ttl }: PublicAnswer) => createdAt + ttl - internals.now(),
     shouldCache: (value: unknown) => value !== UNSHARED,
     codec: publicAnswerCodec,
     ...NO_FRESHNESS,
@@ -50,6 +55,7 @@ export function serving(internals: Internals, form: string) {
     let failed: { readonly error: unknown } | undefined
     let hit = false
     let stored = false
+    let left = 0
     let tags: readonly string[] = []
     const onFound = (_: unknown, use: FoundUse) => {
       hit = use === 'hit'
@@ -63,8 +69,10 @@ export function serving(internals: Internals, form: string) {
         throw error
       })
       own = { captured, answer: undefined }
-      own.answer = answerOf(captured, outcomes, asked, internals.now())
+      const now = internals.now()
+      own.answer = answerOf(captured, outcomes, asked, now)
       if (own.answer === undefined) return UNSHARED
+      left = own.answer.createdAt + own.answer.ttl - now
       tags = [...new Set(outcomes.flatMap((outcome) => outcome.tags?.() ?? []))]
       return own.answer
     }
@@ -78,7 +86,10 @@ export function serving(internals: Internals, form: string) {
     }
     if (failed !== undefined) throw failed.error
     // What was invalidated meanwhile nobody else may keep either.
-    if (own !== undefined) return { type: 'own', captured: own.captured, answer: stored ? own.answer : undefined }
+    if (own !== undefined) {
+      const outcome = { type: 'forwarded', why: 'miss', stored, ttl: left } as const
+      return { type: 'own', captured: own.captured, answer: stored ? own.answer : undefined, outcome }
+    }
     if (!isPublicAnswer(value)) return { type: 'pass' }
     const outcome: CacheOutcome = hit
       ? { type: 'hit', ttl: value.createdAt + value.ttl - internals.now() }
@@ -104,6 +115,7 @@ function answerOf(
     return undefined
   if (/no-store|private/i.test(header('cache-control') ?? '') || outcomes.length !== calls) return undefined
   if (!outcomes.every((one) => one.public && one.left !== undefined && one.left > 0)) return undefined
-  const ttl = Math.min(...outcomes.map(({ left = 0 }) => left))
-  return { bytes: body, etag: etagOf(body), type, createdAt: now, ttl }
+  const left = Math.min(...outcomes.map(({ left = 0 }) => left))
+  const age = Math.max(...outcomes.map(({ age }) => age)) // it is as old as what is in it
+  return { bytes: body, etag: etagOf(body), type, createdAt: now - age, ttl: left + age }
 }
