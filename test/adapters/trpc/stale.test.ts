@@ -35,6 +35,15 @@ function routerOf({ cache, run }: Bench) {
       if (world.fails !== undefined) throw new TRPCError({ code: world.fails, message: served })
       return served
     })
+  const reading = (options: Partial<ProcedureCacheOptions<Context>>) =>
+    t.procedure
+      .input(z.object({ id: z.string() }))
+      .use(cached({ cache, ...WINDOWS, ...options }))
+      .use(async ({ getRawInput, next }) => {
+        if (world.reads) await getRawInput()
+        return next()
+      })
+      .query(({ input }) => run(`reading ${input.id}`))
   const meta = t.procedure.use(cachedByMeta({ cache, ...WINDOWS, staleWhileRevalidate: HOUR }))
   return t.router({
     swr: thing({ staleWhileRevalidate: HOUR }, 'swr'),
@@ -53,14 +62,8 @@ function routerOf({ cache, run }: Bench) {
       await world.slow
       return run('slow')
     }),
-    reading: t.procedure
-      .input(z.object({ id: z.string() }))
-      .use(cached({ cache, ...WINDOWS, staleWhileRevalidate: HOUR }))
-      .use(async ({ getRawInput, next }) => {
-        if (world.reads) await getRawInput()
-        return next()
-      })
-      .query(({ input }) => run(`reading ${input.id}`)),
+    reading: reading({ staleWhileRevalidate: HOUR }),
+    readingIfError: reading({ staleIfError: HOUR }),
   })
 }
 
@@ -150,24 +153,27 @@ describe.each(STORES)('stale answers of tRPC procedures, over $name', ({ make })
     })
   })
 
-  test('an outage is hidden behind the stale answer, and for a while nothing is tried again', async () => {
-    const { a, b, runs, errors, trace } = await open()
-    const first = await getFirst(a as never, 'sie', trace)
-    world.fails = 'INTERNAL_SERVER_ERROR'
-    const said = await getStale(b as never, 'sie', trace)
-    expect(said).toMatchObject({
-      code: 200,
-      data: first.data,
-      control: 'private, no-cache',
-      status: expect.stringMatching(FALLBACK),
-      age: expect.any(Number),
-    })
-    const again = await get(b, 'sie')
-    expect(again).toMatchObject({ data: first.data, status: expect.stringMatching(STALE_HIT) })
-    expect(runs).toHaveLength(2)
-    expect(errors).toEqual([])
-    expect(trace.of('stale').map(({ reason }) => reason)).toEqual(['error', 'error'])
-  })
+  test.each(['INTERNAL_SERVER_ERROR', 'TIMEOUT', 'TOO_MANY_REQUESTS'] as const)(
+    '%s is hidden behind the stale answer, and for a while nothing is tried again',
+    async (code) => {
+      const { a, b, runs, errors, trace } = await open()
+      const first = await getFirst(a as never, 'sie', trace)
+      world.fails = code
+      const said = await getStale(b as never, 'sie', trace)
+      expect(said).toMatchObject({
+        code: 200,
+        data: first.data,
+        control: 'private, no-cache',
+        status: expect.stringMatching(FALLBACK),
+        age: expect.any(Number),
+      })
+      const again = await get(b, 'sie')
+      expect(again).toMatchObject({ data: first.data, status: expect.stringMatching(STALE_HIT) })
+      expect(runs).toHaveLength(2)
+      expect(errors).toEqual([])
+      expect(trace.of('stale').map(({ reason }) => reason)).toEqual(['error', 'error'])
+    },
+  )
 
   test.each(['NOT_FOUND', 'FORBIDDEN', 'BAD_REQUEST', 'CLIENT_CLOSED_REQUEST'] as const)(
     '%s is no outage: it is the answer',
@@ -220,6 +226,17 @@ describe.each(STORES)('stale answers of tRPC procedures, over $name', ({ make })
     expect((await get(b, path)).data).toBe('reading 1 by B3')
     await expect.poll(async () => (await get(b, path)).status).toMatch(/hit; ttl=/)
     expect((await get(b, path)).data).toBe('reading 1 by B3')
+  })
+
+  test('nor does a stale answer take the place of one that has read more', async () => {
+    const { a, b, trace } = await open()
+    const path = `readingIfError?input=${encodeURIComponent('{"id":"1"}')}`
+    const first = await getFirst(a as never, path, trace)
+    world.reads = true
+    let said = await get(b, path)
+    while (said.data === first.data && said.status?.includes('hit')) said = await get(b, path)
+    expect(said).toMatchObject({ data: 'reading 1 by B2', control: 'no-store' })
+    expect(trace.of('stale')).toEqual([])
   })
 
   test('what is said at createCache holds for procedures too', async () => {
