@@ -43,6 +43,9 @@ if (SEED !== undefined) {
     // A test that never sees a takeover says nothing about takeovers. Not for values: here they are all plain.
     test.for<CacheEventType | Seen>([
       'hit',
+      'memoryHit',
+      'stale',
+      'refresh',
       'miss',
       'join',
       'lead',

@@ -19,12 +19,14 @@ interface Ask {
 
 export interface AskingOptions {
   readonly step: () => number
+  /** So many flights of a key an instance may have at once. */
+  readonly flights: number
   /** The step in which the longest waiting caller of the host and key asked. */
   readonly oldest: (host: Host, key: string) => number
   accuse(violation: string): void
 }
 
-export function createAsking({ step, oldest, accuse }: AskingOptions): Asking {
+export function createAsking({ step, flights, oldest, accuse }: AskingOptions): Asking {
   const asking = new Set<Ask>()
 
   return {
@@ -35,8 +37,9 @@ export function createAsking({ step, oldest, accuse }: AskingOptions): Asking {
       const open = [...asking].filter((other) => other.host === host && other.id === id)
       // A flight that was detached goes on for the callers it has.
       const since = Math.min(oldest(host, id), ...open.map((other) => other.at))
-      // A flight and one of forced refreshes may ask at once; the more so where new callers may not join those.
-      const most = 2 * (1 + detachedSince(host, id, since))
+      // A flight, one of forced refreshes, and one behind answers may ask at once; the more so where new callers may not join
+      // those.
+      const most = flights * (1 + detachedSince(host, id, since))
       if (open.length > most)
         accuse(`I8: ${host.name} asks for ${id} ${open.length} times at once, at most ${most} may`)
       return () => {

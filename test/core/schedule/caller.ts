@@ -34,12 +34,14 @@ export interface CallersOptions {
   readonly origin: Origin
   readonly barriers: Barriers
   readonly ledger: Ledger
+  /** Whether values may be stale. */
+  readonly stale: boolean
   readonly random: Random
   readonly step: () => number
 }
 
 /** What the callers of all instances ask, and whether what they get is right. */
-export function createCallers({ subject, origin, barriers, ledger, random, step }: CallersOptions): Callers {
+export function createCallers({ subject, origin, barriers, ledger, stale, random, step }: CallersOptions): Callers {
   let waiting: Call[] = []
 
   function over(call: Call): void {
@@ -111,11 +113,24 @@ export function createCallers({ subject, origin, barriers, ledger, random, step 
 
   function optionsOf(call: Call): CallOptions<Value> & RequestOptions {
     const { forced: forceRefresh, abort } = call
-    const options = { forceRefresh, signal: abort.signal, tags: origin.taggingOf(call.key).option() }
+    const tags = origin.taggingOf(call.key).option()
+    const options = { forceRefresh, signal: abort.signal, tags, ...(stale ? windows() : {}) }
     if (random.chance(0.06)) return { ...options, shouldCache: false }
     if (random.chance(0.06)) return { ...options, ttl: () => 0 }
-    if (random.chance(0.06)) return { ...options, waitTimeout: 80, onWaitTimeout: random.pick(['load', 'throw']) }
+    if (random.chance(0.06))
+      return { ...options, waitTimeout: 80, onWaitTimeout: random.pick(['load', 'throw', 'stale']) }
     return random.chance(0.3) ? { ...options, ttl: random.pick([50, 400, Number.POSITIVE_INFINITY]) } : options
+  }
+
+  /** Most entries end within a schedule, and are of use after that. */
+  function windows(): CallOptions<Value> {
+    return {
+      ttl: random.pick([10, 40, 200]),
+      staleWhileRevalidate: random.pick([0, 100, 1000]),
+      staleIfError: random.pick([0, 1000]),
+      ...(random.chance(0.3) ? { softTimeout: 30 } : {}),
+      ...(random.chance(0.2) ? { earlyRefresh: true, jitter: 0.3 } : {}),
+    }
   }
 
   /** Leads by hand: publishes, fails or gives back when the schedule says so. */

@@ -146,6 +146,38 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     ],
     violates: /^I3/,
   },
+  'a memory tier that keeps what was invalidated while it was read': {
+    file: 'core/tier.ts',
+    edits: [['const isGood = () => others.has(own)', 'const isGood = () => true']],
+    violates: /^I4/,
+  },
+  'an invalidation that leaves the memory of its instance alone': {
+    file: 'core/calls.ts',
+    edits: [['tier.drop(ids)', '']],
+    violates: /^I4/,
+  },
+  'an invalidation by tag that leaves the memory of its instance alone': {
+    file: 'core/calls.ts',
+    edits: [['else tier.dropTags(tags)', '']],
+    violates: /^I4/,
+  },
+  'a stale value in the place of an error, whatever was invalidated since': {
+    file: 'core/approach.ts',
+    edits: [
+      [
+        "const stale = look?.use === 'fallback' ? old : undefined",
+        `const known = ((instance as any).known ??= new Map())
+  if (old !== undefined) known.set(id, old)
+  const stale = known.get(id)`,
+      ],
+    ],
+    violates: /^I4/,
+  },
+  'an invalidation that leaves refreshes behind answers alone': {
+    file: 'core/refreshes.ts',
+    edits: [['flights.detach(id)\n', '\n']],
+    violates: /^I4/,
+  },
   'a clear that lists once': {
     file: 'core/invalidation.ts',
     edits: [['    await pass(instance, (page) => removeAll(instance, page.ids))\n', '']],

@@ -40,3 +40,14 @@ export function createRandom(seed: number): Random {
     },
   }
 }
+
+/** What the caches themselves leave to chance is decided by it, until that is disposed. */
+export function chooseBy({ next }: Random): Disposable {
+  const { random } = Math
+  Math.random = next
+  return {
+    [Symbol.dispose]() {
+      Math.random = random
+    },
+  }
+}

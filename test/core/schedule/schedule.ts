@@ -9,7 +9,7 @@ import { createHost, type Host } from './host.ts'
 import { createLedger } from './ledger.ts'
 import { createNetwork } from './network.ts'
 import { createOrigin } from './origin.ts'
-import { createRandom } from './random.ts'
+import { chooseBy, createRandom } from './random.ts'
 import type { Subject } from './subject.ts'
 import { createTagging, isTag } from './tagging.ts'
 
@@ -36,6 +36,8 @@ export type Seen =
 const LEASE = 300
 const FLIGHT = 900
 const BUDGET = 50
+/** ms that a memory tier keeps a value. */
+const MEMORY = 400
 /** How many steps a schedule has before everything is let go. */
 const STEPS = 110
 /** After so many the end is not coming. */
@@ -44,6 +46,7 @@ const MOST_STEPS = 3000
 /** Plays the interleaving of this seed: the same seed is the same interleaving. */
 export async function play(subject: Subject, seed: number): Promise<Schedule> {
   using clock = createClock()
+  using _ = chooseBy(createRandom(-seed))
   const random = createRandom(seed)
   let n = 0
   const step = () => n
@@ -51,12 +54,15 @@ export async function play(subject: Subject, seed: number): Promise<Schedule> {
   const counts: Partial<Record<CacheEventType | Seen, number>> = {}
   const keys = random.chance(0.7) ? ['k'] : ['k', 'l']
   const tagged = random.chance(0.65)
+  /** Whether values may be stale, and be refreshed behind answers. */
+  const stale = random.chance(0.35)
+  const remembering = random.chance(0.35)
   const origin = createOrigin(step, new Map(keys.map((key) => [key, createTagging(random, tagged)])))
   const barriers = createBarriers(step, isTag)
   const ledger = createLedger({ origin, barriers, step, count })
-  const asking = createAsking({ step, oldest, accuse: ledger.accuse })
+  const asking = createAsking({ step, flights: stale ? 3 : 2, oldest, accuse: ledger.accuse })
   const network = createNetwork({ subject, ledger, asking, barriers, keys, random, step })
-  const callers = createCallers({ subject, origin, barriers, ledger, random, step })
+  const callers = createCallers({ subject, origin, barriers, ledger, stale, random, step })
   const changes = createChanges({ random, origin, barriers, ledger, keys, tagged, step, run, count })
   const hosts = ['A', 'B', 'C', 'D'].slice(0, 3 + random.below(2)).map(createHost)
   const rejected = (error: unknown) => ledger.accuse(`an unhandled rejection: ${String(error)}`)
@@ -109,6 +115,7 @@ export async function play(subject: Subject, seed: number): Promise<Schedule> {
       maxFlightTime: FLIGHT,
       commandTimeout: BUDGET,
       breaker: { failures: 3, retryAfter: 100 },
+      ...(remembering && random.chance(0.7) ? { memory: { ttl: MEMORY } } : {}),
     })
     cache.on('*', (event) => {
       count(event.type)
@@ -146,17 +153,23 @@ export async function play(subject: Subject, seed: number): Promise<Schedule> {
   async function letGo(): Promise<void> {
     await actions.heal()
     const healedAt = clock.now()
+    let took = 0
     for (let steps = 0; steps < MOST_STEPS && ledger.violation === undefined; steps++) {
+      if (waiting().length > 0) took = clock.now() - healedAt
       if (await actions.settle()) continue
-      if (waiting().length === 0) break
+      if (waiting().length === 0 && !refreshing()) break
       if (!(await clock.next(ran))) break
     }
     // A follower waits for two flights at most, and for no longer than their leases.
-    const took = clock.now() - healedAt
     for (const { host, method, key, askedAt } of waiting()) {
       ledger.accuse(`I5: ${method} of ${key} in ${host.name}, asked in step ${askedAt}, has no answer after ${took} ms`)
     }
     if (took > 3 * LEASE) ledger.accuse(`I5: it took ${took} ms until everybody had an answer`)
+  }
+
+  /** Behind answers that were given. */
+  function refreshing(): boolean {
+    return hosts.some((host) => !host.crashed && !host.closed && host.cache.stats().flights > 0)
   }
 
   function waiting() {
