@@ -152,10 +152,22 @@ export function loading(instance: Instance, order: Order, load: Loader<unknown>)
     const ending = offer.tags.length === 0 ? offer.ending : await lease.index(offer, order.since?.())
     // Sent before anybody is answered: what this instance asks next, on the same connection, comes after it. Nobody
     // waits for the reply, which would only delay the answer; events tell it.
-    void lease.publish(ending).then((reply) => order.onEnd?.(reply?.type === 'ok' && reply.stored))
+    void lease.publish(ending).then((reply) => {
+      const stored = reply?.type === 'ok' && reply.stored
+      // What is not to be kept any more must not be answered to the end of its window either.
+      if (stale !== undefined && reply?.type === 'ok' && offer.ending.type !== 'value') drop(instance, id)
+      order.onEnd?.(stored)
+    })
     if (ending.type === 'value' && offer.times !== undefined) order.onStore?.(offer.times)
     return own(flight, value, ending.type === 'alone')
   }
+}
+
+function drop(instance: Instance, id: string): void {
+  const { breaker, session, settings } = instance
+  const guarded = { op: 'remove', key: id, timeout: settings.commandTimeout, always: true }
+  // Told by the breaker where it fails: the next refresh tries again.
+  instance.behind(breaker.run(guarded, () => session.remove([id])).catch(() => undefined))
 }
 
 /** Runs the loader without a flight in the store: its value is not published. */
