@@ -80,7 +80,7 @@ describe('a stale response', () => {
     await aged(town, REVALIDATED)
     town.origin.error = new Error('down')
     await town.sites[0].get(IT)
-    await town.trace.saw('share')
+    await town.trace.saw('loaderError')
     for (const _ of [1, 2, 3]) {
       const answer = await town.sites[0].get(IT)
       expect([bodyOf(answer), statusOf(answer)]).toEqual([FIRST, STALE_HIT])
@@ -201,9 +201,7 @@ describe('a stale response in the headers', () => {
     town.origin.gate.shut()
     await expect.poll(async () => statusOf(await site.get(IT)), LONG).toEqual(STALE_HIT)
     const { headers } = await site.post([{ query: IT }, { query: '{ plain }' }])
-    expect(headers['cache-control']).toMatch(
-      /^public, max-age=1, stale-while-revalidate=60, stale-if-error=120$|no-cache/,
-    )
+    expect(headers['cache-control']).toBe('public, max-age=1, stale-while-revalidate=60, stale-if-error=120')
     expect(Number(headers.age)).toBeGreaterThanOrEqual(1)
     town.origin.gate.open()
   })

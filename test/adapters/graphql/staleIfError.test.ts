@@ -1,5 +1,5 @@
-import { GraphQLError } from 'graphql'
-import { useExecutionCancellation } from 'graphql-yoga'
+import { type ExecutionArgs, GraphQLError } from 'graphql'
+import { type Plugin, useExecutionCancellation } from 'graphql-yoga'
 import { describe, expect, test } from 'vitest'
 import { aged, bodyOf, FALLBACK, IF_ERROR, STALE_HIT, statusOf, useOriginTown } from './aging.ts'
 import type { TownOptions } from './httpTown.ts'
@@ -17,30 +17,48 @@ async function stale(options: TownOptions = {}) {
   return town
 }
 
+/** Throws, where there is an error, instead of executing. */
+function throws(thrown: { error?: Error }): Plugin {
+  return {
+    onExecute({ executeFn, setExecuteFn }) {
+      setExecuteFn((args: ExecutionArgs) => {
+        if (thrown.error !== undefined) throw thrown.error
+        return executeFn(args)
+      })
+    },
+  }
+}
+
 const withCode = (code: string, message = 'no') => new GraphQLError(message, { extensions: { code } })
 
 describe('while its origin is down', () => {
-  test('a stale response is the answer, also to who waits elsewhere, and the origin is left alone for a while', async () => {
-    const town = await stale()
-    const { sites, origin, trace } = town
-    origin.error = new Error('down')
-    origin.gate.shut()
-    const asking = [...sites, ...sites].map((site) => site.get(IT))
-    await Promise.all([origin.gate.holds(1), trace.saw('follow'), trace.saw('join', 2)])
-    origin.gate.open()
-    for (const answer of await Promise.all(asking)) {
-      expect([answer.status, bodyOf(answer), statusOf(answer)]).toEqual([200, FIRST, FALLBACK])
-      expect([answer.headers.age, answer.headers.etag]).toEqual(['0', expect.any(String)])
-    }
-    for (const site of sites) {
-      const answer = await site.get(IT)
-      expect([bodyOf(answer), statusOf(answer)]).toEqual([FIRST, STALE_HIT])
-    }
-    expect(origin.runs).toBe(2)
-    expect(trace.of('loaderError').map(({ error, shared }) => [String(error), shared])).toEqual([
-      ['FailedResult: the operation failed', true],
-    ])
-  })
+  test.each([
+    ['', {}],
+    [' with errors that nobody may be told', { shareError: () => false }],
+  ])(
+    'a stale response is the answer, also to who waits elsewhere, and the origin is left alone for a while%s',
+    async (_, cache) => {
+      const town = await stale({ cache })
+      const { sites, origin, trace } = town
+      origin.error = new Error('down')
+      origin.gate.shut()
+      const asking = [...sites, ...sites].map((site) => site.get(IT))
+      await Promise.all([origin.gate.holds(1), trace.saw('follow'), trace.saw('join', 2)])
+      origin.gate.open()
+      for (const answer of await Promise.all(asking)) {
+        expect([answer.status, bodyOf(answer), statusOf(answer)]).toEqual([200, FIRST, FALLBACK])
+        expect([answer.headers.age, answer.headers.etag]).toEqual(['0', expect.any(String)])
+      }
+      for (const site of sites) {
+        const answer = await site.get(IT)
+        expect([bodyOf(answer), statusOf(answer)]).toEqual([FIRST, STALE_HIT])
+      }
+      expect(origin.runs).toBe(2)
+      expect(trace.of('loaderError').map(({ error, shared }) => [String(error), shared])).toEqual([
+        ['PassingResult: the result of the operation is not stored', true],
+      ])
+    },
+  )
 
   test.each([
     ['an error without a code', new Error('down')],
@@ -80,18 +98,9 @@ describe('while its origin is down', () => {
   })
 
   test('what a plugin throws instead of executing is hidden as well', async () => {
-    let error: Error | undefined
-    const throws = {
-      onExecute({ executeFn, setExecuteFn }: { executeFn: unknown; setExecuteFn(execute: never): void }) {
-        const execute = (args: never) => {
-          if (error !== undefined) throw error
-          return (executeFn as (args: never) => unknown)(args)
-        }
-        setExecuteFn(execute as never)
-      },
-    }
-    const town = await stale({ before: [throws] })
-    error = new Error('down')
+    const thrown: { error?: Error } = {}
+    const town = await stale({ before: [throws(thrown)] })
+    thrown.error = new Error('down')
     expect(bodyOf(await town.sites[0].get(IT))).toEqual(FIRST)
   })
 
@@ -141,15 +150,43 @@ describe('although there is a stale response', () => {
     expect([bodyOf(next), statusOf(next)]).toEqual([{ data: { it: 'it 3' } }, 'atomcache; fwd=stale; stored; ttl=600'])
   })
 
-  test('a result with errors that is stored by shouldCacheResult is the answer, and is never answered stale itself', async () => {
-    const town = await stale({ plugin: { shouldCacheResult: () => true, onTtl: ({ ttl }) => Math.min(ttl, 100) } })
-    town.origin.error = new GraphQLError('down')
-    expect(bodyOf(await town.sites[0].get(IT)).errors).toEqual(['down'])
-    await town.trace.saw('publish', 2)
-    town.origin.error = undefined
-    await expect.poll(async () => bodyOf(await town.sites[0].get(IT)).errors).toBeUndefined()
-    expect(town.trace.of('stale')).toEqual([])
+  test('what is told is told to who waits elsewhere, as far as that may be', async () => {
+    for (const [error, runs] of [
+      [withCode('NOT_FOUND'), 2],
+      [withCode('FORBIDDEN'), 3],
+    ] as const) {
+      const town = await stale()
+      const { sites, origin, trace } = town
+      origin.error = error
+      origin.gate.shut()
+      const asking = sites.map((site) => site.get(IT))
+      await Promise.all([origin.gate.holds(1), trace.saw('follow')])
+      origin.gate.open()
+      for (const answer of await Promise.all(asking)) expect(bodyOf(answer).errors).toEqual(['no'])
+      expect(origin.runs).toBe(runs)
+    }
   })
+
+  test('a result with errors that is stored by shouldCacheResult is the answer', async () => {
+    const town = await stale({ plugin: { shouldCacheResult: () => true } })
+    town.origin.error = new GraphQLError('down')
+    for (const site of town.sites) {
+      expect(bodyOf(await site.get(IT)).errors).toEqual(['down'])
+      await town.trace.saw('publish', 2)
+    }
+    expect(town.origin.runs).toBe(2)
+  })
+})
+
+test('a result with errors that is stored by shouldCacheResult is never answered stale', async () => {
+  const plugin = { shouldCacheResult: () => true, onTtl: () => 100, staleWhileRevalidate: 600_000, ...IF_ERROR }
+  const { sites, origin, trace } = await open({ plugin })
+  origin.error = new GraphQLError('down')
+  expect(bodyOf(await sites[0].get(IT)).errors).toEqual(['down'])
+  await trace.saw('publish')
+  origin.error = undefined
+  await expect.poll(async () => bodyOf(await sites[0].get(IT))).toEqual({ data: { it: 'it 2' } })
+  expect(trace.of('stale')).toEqual([])
 })
 
 describe('a response that is made of a stale one', () => {
@@ -168,6 +205,23 @@ describe('a response that is made of a stale one', () => {
     await expect.poll(ask).toMatch(/^atomcache; hit; ttl=\d+$/)
     expect(bodyOf(await sites[1].get('query Outer { outer }'))).toEqual({ data: { outer: 'of it 2' } })
   })
+})
+
+test('a stale response stays where its refresh was made of something stale', async () => {
+  const town = await open({ plugin: { staleWhileRevalidate: 600_000, ttl: 600_000 } })
+  const { sites, origin, trace } = town
+  const ask = async (query: string) => statusOf(await sites[0].get(query))
+  await ask('query Outer { outer }')
+  await trace.saw('publish', 2)
+  const windows = { staleWhileRevalidate: 600_000 }
+  for (const { key } of trace.of('publish')) await aged(town, windows, JSON.parse(key))
+  origin.gate.shut()
+  // Its refresh gets the stale one, whose own refresh is held back.
+  expect(await ask('query Outer { outer }')).toEqual(STALE_HIT)
+  await trace.saw('loaderError')
+  expect(await ask('query Outer { outer }')).toEqual(STALE_HIT)
+  origin.gate.open()
+  await trace.saw('publish', 3)
 })
 
 describe('an origin that is slow', () => {
@@ -196,7 +250,7 @@ describe('an origin that is slow', () => {
 })
 
 describe('what the cache has for its other values', () => {
-  test('does not count for responses: nothing of them is negative, and what is thrown is not stored', async () => {
+  test('does not count for responses: nothing of them is negative', async () => {
     const { sites, origin, trace } = await open({ cache: { negativeTtl: 0, isNegative: () => true, errorTtl: 60_000 } })
     await sites[0].get(IT)
     await trace.saw('publish')
@@ -206,6 +260,14 @@ describe('what the cache has for its other values', () => {
       expect(bodyOf(await sites[0].get('query Other { it }')).errors).toEqual(['down'])
       expect(origin.runs).toBe(run)
     }
+  })
+
+  test('errorTtl does not: what an operation throws is not stored', async () => {
+    const thrown: { error?: Error } = { error: new Error('down') }
+    const { sites } = await open({ cache: { errorTtl: 60_000 }, before: [throws(thrown)] })
+    expect(bodyOf(await sites[0].get(IT)).errors).toEqual(['Unexpected error.'])
+    delete thrown.error
+    for (const site of sites) expect(bodyOf(await site.get(IT))).toEqual(FIRST)
   })
 
   test('jitter does: an answer says how long it is fresh in the store', async () => {

@@ -1,10 +1,11 @@
 // Checked by `npm run typecheck`, and never run: each statement is a fact about types.
 import { envelop } from '@envelop/core'
-import type { OperationDefinitionNode } from 'graphql'
+import { execute, type GraphQLSchema, type OperationDefinitionNode } from 'graphql'
 import { createYoga, type YogaInitialContext } from 'graphql-yoga'
 import { expectTypeOf } from 'vitest'
-import { useAtomCache as useEnvelopCache } from '../../../src/adapters/graphql/envelop.ts'
-import { useAtomCache as useYogaCache } from '../../../src/adapters/graphql/yoga.ts'
+import { keepFresh as keepExecuted } from '../../../src/adapters/graphql/cachedExecute.ts'
+import { keepFresh as keepEnveloped, useAtomCache as useEnvelopCache } from '../../../src/adapters/graphql/envelop.ts'
+import { keepFresh as keepYoga, useAtomCache as useYogaCache } from '../../../src/adapters/graphql/yoga.ts'
 import { createCache } from '../../../src/index.ts'
 
 interface Context extends Record<string, unknown> {
@@ -66,3 +67,27 @@ useEnvelopCache({ cache, session: () => 7 })
 useEnvelopCache({ cache, session: () => null, tll: 1 })
 // @ts-expect-error the cache is missing
 useEnvelopCache({ session: () => null })
+
+// How long a response is of use.
+useYogaCache({ cache, session: () => null, staleWhileRevalidate: 1, staleIfError: 1, softTimeout: 1, jitter: 0.1 })
+useEnvelopCache({ cache, session: () => null, earlyRefresh: { beta: 2 } })
+// @ts-expect-error ms, not a text
+useYogaCache({ cache, session: () => null, staleIfError: '1h' })
+// @ts-expect-error it is about other values
+useYogaCache({ cache, session: () => null, negativeTtl: 5 })
+
+// An operation that is kept fresh.
+const query = '{ a }'
+const createContext = () => ({})
+const { getEnveloped } = createYoga<{ server: string }, { user: string }>({})
+expectTypeOf(keepYoga({ cache, getEnveloped, query, createContext })).toExtend<Disposable>()
+keepYoga({ cache, getEnveloped, query, variables: { a: 1 }, operationName: 'A', createContext: async () => ({}) })
+keepEnveloped({ cache, getEnveloped: envelop({ plugins: [] }), query, createContext }).stop()
+declare const schema: GraphQLSchema
+keepExecuted({ cache, schema, execute, query, createContext })
+// @ts-expect-error whose context it is has to be said
+keepYoga({ cache, getEnveloped, query })
+// @ts-expect-error the server, not its getEnveloped
+keepYoga({ cache, getEnveloped: createYoga({}), query, createContext })
+// @ts-expect-error the text of the query is missing
+keepEnveloped({ cache, getEnveloped, createContext })

@@ -1,11 +1,11 @@
 import { type ExecutionResult, getOperationAST } from 'graphql'
 import { NO_WINDOWS, type Times } from '../../../core/entry.ts'
 import { messageOf } from '../../../core/errors.ts'
-import { freshFor } from '../../../core/freshness.ts'
 import { internalsOf } from '../../../core/internals.ts'
 import type { FoundUse, Order } from '../../../core/trip.ts'
 import { createPlans, type Plan } from '../documents/plans.ts'
-import { isFailedResult, mayHear, othersError } from '../results/failures.ts'
+import { mayHear, othersError } from '../results/failures.ts'
+import { passingOf } from '../results/passing.ts'
 import type { StoredResponse } from '../results/response.ts'
 import { isWholeResult } from '../results/wholeResult.ts'
 import { wantedOf } from './acceptance.ts'
@@ -85,7 +85,7 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
       scope,
       why: () => (forced ? 'request' : found.times === undefined ? 'miss' : 'stale'),
       execute: (refreshing) => execute({ ...(refreshing ? unended(args) : args), document: plan.document }),
-      isBetter: (stale, result) => isAnswerable(stale as StoredResponse) && callbacks.isOutage(result, id),
+      isOutage: (result) => callbacks.isOutage(result, id),
       judge: (result, hints) =>
         judge(result, {
           id,
@@ -117,11 +117,6 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
     return { run, order, found }
   }
 
-  /** Whether the stale response may be answered in the place of an error. */
-  function isAnswerable(stale: StoredResponse): boolean {
-    return !stale.failed && -freshFor(stale, internals.now()) < policy.staleIfError
-  }
-
   async function askFor<A extends Execution>(
     question: Question<A>,
     plan: Plan,
@@ -141,8 +136,13 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
       // What this request runs behind a stale answer has begun: that is none of its own.
       if (isStored(found.use)) given = await asked
     } catch (error) {
-      // There is no stale response for this one after all.
-      if (isFailedResult(error)) return run.made ?? uncached(question, why)
+      const passing = passingOf(error)
+      if (passing !== undefined) {
+        if (run.made !== undefined) return run.made
+        const { response } = passing
+        if (response === undefined) return uncached(question, why)
+        return shared(response, scope, found.times === undefined ? why : 'stale', undefined)
+      }
       if (run.ran) throw error
       if (mayHear(error, said.shareError)) throw othersError(error)
       return uncached(question, why)

@@ -1,6 +1,7 @@
 import type { Internals } from '../../../core/internals.ts'
 import type { Policy } from '../../../core/options.ts'
-import { isFailedResult, isOutageError } from '../results/failures.ts'
+import { isOutageError } from '../results/failures.ts'
+import { PassingResult, passingOf } from '../results/passing.ts'
 import { responseCodec, type StoredResponse } from '../results/response.ts'
 import type { ResponseFreshness } from './options.ts'
 import { UNSHARED } from './run.ts'
@@ -25,9 +26,8 @@ export function responsePolicies(internals: Internals, freshness: ResponseFreshn
     errorTtl: 0,
     // The response has it already: it is the same for who stores it and who waits for it.
     jitter: 0,
-    // In another instance they must wait for nothing, and run nothing, where there is a stale response.
-    shareError: (error: unknown) => isFailedResult(error) || shareError(error),
-    isOutage: (error: unknown) => isFailedResult(error) || isOutageError(error, isOutage),
+    shareError: (error: unknown) => (error instanceof PassingResult ? error.shareable : shareError(error)),
+    isOutage: (error: unknown) => passingOf(error)?.outage ?? isOutageError(error, isOutage),
   }
   // An old error is no better than none.
   const neverStale = (response: unknown) => (response as StoredResponse).failed

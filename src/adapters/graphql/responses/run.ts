@@ -3,8 +3,8 @@ import type { Times } from '../../../core/entry.ts'
 import type { LoadContext } from '../../../core/trip.ts'
 import type { Plan } from '../documents/plans.ts'
 import { withoutPrefixed } from '../results/data.ts'
-import { FailedResult } from '../results/failures.ts'
 import type { Payload } from '../results/incremental.ts'
+import { PassingResult } from '../results/passing.ts'
 import { relay } from '../results/relay.ts'
 import { servedResult } from '../results/served.ts'
 import { isWholeResult } from '../results/wholeResult.ts'
@@ -26,7 +26,7 @@ export interface Run {
    * Runs it: what others get, a stored response or `UNSHARED`. It may be run behind the answer to its request, or go on behind it:
    * what it makes is not that answer then.
    *
-   * @throws FailedResult for an outage, where a stale response is there to be answered
+   * @throws PassingResult for what is not stored this time, where a stale response is there
    */
   load(context: LoadContext): Promise<unknown>
   /** The response was sent to be stored, with these times. */
@@ -54,8 +54,8 @@ export interface RunOptions {
   why(): Why
   /** `refreshing`: there is a stale response, so that it is not for the request alone. */
   execute(refreshing: boolean): unknown
-  /** Whether that stale value is the answer to all who ask, in the place of the result. */
-  isBetter(stale: unknown, result: ExecutionResult): boolean
+  /** Whether a stale response is a better answer than the result. */
+  isOutage(result: ExecutionResult): boolean
   judge(result: ExecutionResult, hints: Hints): Verdict
   /** The response is for nobody else, and the next one will hardly be. */
   refuse(): void
@@ -77,7 +77,7 @@ export function createRun(options: RunOptions): Run {
 
   const forwarded = (result: unknown): Answer => ({ result, outcome: { type: 'forwarded', why: options.why() }, scope })
 
-  function conclude({ own, response, lasting, tags: found }: Verdict, stale: unknown): unknown {
+  function conclude({ own, response, lasting, passing, tags: found }: Verdict, stale: unknown): unknown {
     tags = found
     if (lasting) refuse()
     const isKept = response !== undefined && response.ttl > 0
@@ -86,7 +86,9 @@ export function createRun(options: RunOptions): Run {
       made = forwarded(withSaid(own, { hit: false, didCache: false }))
       if (isKept) kept = (times) => keptAnswer(own, response, times)
     }
-    if (!isKept && stale !== undefined && options.isBetter(stale, own)) throw new FailedResult(own)
+    if (passing && stale !== undefined) {
+      throw new PassingResult({ outage: options.isOutage(own), response }, own.errors?.[0])
+    }
     return response ?? UNSHARED
   }
 

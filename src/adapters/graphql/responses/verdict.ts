@@ -24,6 +24,8 @@ export interface Verdict {
   readonly tags: readonly string[]
   /** Whether the next one will hardly be for others either: for reasons that do not pass, as errors may. */
   readonly lasting: boolean
+  /** Whether it is not stored, but the next one may be: what is stored need not go. */
+  readonly passing: boolean
 }
 
 /** What a verdict is about. */
@@ -49,8 +51,10 @@ export function createJudge({ rules }: ResponseCacheSettings, callbacks: Callbac
     const { id, plan, scope, hints, context } = about
     const reading = hinted(readResponse(result.data, plan.shape, hints.any ? hints : undefined), hints)
     const own = result.data === undefined ? result : { ...result, data: reading.data as Record<string, unknown> | null }
-    const none = (lasting: boolean): Verdict => ({ own, response: undefined, tags: [], lasting })
     const failed = (own.errors ?? []).length > 0
+    const none = (lasting: boolean, passing = failed && !lasting): Verdict => {
+      return { own, response: undefined, tags: [], lasting, passing }
+    }
     const foreign = hints.parts.some((part) => !isFor(part, scope))
     if (reading.ignored || foreign || (reading.private && scope === null)) return none(true)
     // What failed is not in the data, and its error may tell of it.
@@ -62,25 +66,26 @@ export function createJudge({ rules }: ResponseCacheSettings, callbacks: Callbac
     const most = callbacks.ttl(Math.max(0, Math.min(said, left)), id, context)
     // Made of what is stale it is for those who wait; and the next one may be made of what is fresh again.
     const stale = left < 0 && said > 0
-    if (!failed && !stale && most <= 0) return none(left > 0 || said <= 0)
+    if (!failed && !stale && most <= 0) return left > 0 || said <= 0 ? none(true) : none(false, true)
     const ttl = stale ? 0 : most * (1 - about.jitter * Math.random())
     const wanted = callbacks.wants(own, id)
     if (!failed && wanted === false) return none(false)
     const text = textOf(own, about, events)
     if (text === undefined) return none(false)
     const bytes = Buffer.from(text)
+    const kept = failed && wanted !== true ? 0 : Math.max(ttl, 0)
     const response: StoredResponse = {
       bytes,
       etag: failed ? '' : etagOf(bytes),
       createdAt: about.now,
-      ttl: failed && wanted !== true ? 0 : Math.max(ttl, 0),
+      ttl: kept,
       said: reading.hinted,
       private: reading.private || (failed && plan.private),
       noCache: tellsHttpCaches(own),
       extended: sharedExtensions(own) !== undefined,
       failed,
     }
-    return { own, response, tags: tagsOf(plan, reading, hints), lasting: false }
+    return { own, response, tags: tagsOf(plan, reading, hints), lasting: false, passing: kept === 0 }
   }
 }
 

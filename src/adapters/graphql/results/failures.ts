@@ -39,26 +39,6 @@ function isAll(error: unknown, is: (error: unknown) => boolean, depth = 0): bool
   return isAll(originalError, is, depth + 1) && parts.every((part) => isAll(part, is, depth + 1))
 }
 
-/** What tells a failed result from all else that may be thrown, also in another instance. */
-const FAILED_RESULT = 'ATOMCACHE_FAILED_RESULT'
-
-/**
- * Thrown in the place of a result that is an outage, where a stale response may be the answer: so the cache gives that to all who
- * wait. It says nothing of what failed: that is told to nobody but whoever ran it.
- */
-export class FailedResult extends Error {
-  override readonly name = 'FailedResult'
-  readonly code = FAILED_RESULT
-  constructor({ errors = [] }: ExecutionResult) {
-    super('the operation failed', { cause: errors[0] })
-  }
-}
-
-/** Whether it was thrown as that, here or in another instance. */
-export function isFailedResult(error: unknown): boolean {
-  return (error instanceof FailedResult || error instanceof LoaderError) && error.code === FAILED_RESULT
-}
-
 /** Whether what another caller's run threw may be told to this one; if not it may speak of the rights of that one. */
 export function mayHear(error: unknown, shareError: (error: unknown) => boolean): boolean {
   // Of this caller's own wait.
