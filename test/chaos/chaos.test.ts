@@ -22,6 +22,9 @@ describe('real processes, while much goes wrong', () => {
       expect(played.count('faults')).toBeGreaterThan(5)
       expect(played.count('loader runs')).toBeGreaterThan(100)
       expect(played.count('fenced ends')).toBeGreaterThan(0)
+      expect(played.count('hits of memory')).toBeGreaterThan(100)
+      expect(played.count('stale answers')).toBeGreaterThan(5)
+      expect(played.count('refreshes')).toBeGreaterThan(5)
       expect(played.count('looks into Redis')).toBeGreaterThan(50)
     },
   )

@@ -90,7 +90,7 @@ export const FRESHNESS_FLAWS: Readonly<Record<string, Flaw>> = {
         faulty: '',
       },
     ],
-    profile: { ...REVALIDATED, failing: 0.5 },
+    profile: { ...REVALIDATED, failing: 0.9 },
     rules: ['rest'],
   },
 }

@@ -68,6 +68,16 @@ export interface Lasts {
 export type Read = 'getOrSet' | 'getOrSetMany' | 'claim' | 'get' | 'has' | 'entry' | 'getMany'
 export type Write = 'set' | 'setMany' | 'delete' | 'invalidate' | 'clear'
 
+export const READS: ReadonlySet<string> = new Set<Read>([
+  'getOrSet',
+  'getOrSetMany',
+  'claim',
+  'get',
+  'has',
+  'entry',
+  'getMany',
+])
+
 export type ProcessRecord =
   | CallRecord
   | EndRecord

@@ -1,9 +1,10 @@
 import type { Cache, CallOptions, RequestOptions, SetOptions } from '../../src/index.ts'
 import type { Random } from '../core/schedule/random.ts'
-import { type Doing, doing, newDoing } from './doing.ts'
-import { type CallRecord, monotonic, type Outcome, type Read, type Value, type Write } from './history.ts'
+import type { Diary } from './diary.ts'
+import { doing } from './doing.ts'
+import type { CallRecord, Value } from './history.ts'
 import type { KeyPlan } from './keyPlan.ts'
-import { isLoadersError, type Loaders, type LoadPlan, pickWeighted, runOf } from './loader.ts'
+import { isLoadersError, type Loaders, type LoadPlan, pickWeighted } from './loader.ts'
 import type { Origin } from './origin.ts'
 import { type Move, type Profile, SHORT_WAIT } from './profile.ts'
 import type { Recorder } from './recorder.ts'
@@ -14,8 +15,6 @@ export interface Moves {
   keep(): void
   /** Does one of the things that there are, by chance; resolves when it is done. */
   next(): Promise<void>
-  /** Calls under way. */
-  readonly open: number
 }
 
 export interface MovesOptions {
@@ -24,6 +23,7 @@ export interface MovesOptions {
   readonly origin: Origin
   readonly loaders: Loaders
   readonly recorder: Recorder
+  readonly diary: Diary
   readonly random: Random
 }
 
@@ -36,49 +36,12 @@ const FOLLOWED = 3
 /** So many keys are asked for together, besides the first, at most. */
 const MANY = 5
 
-export function createMoves({ cache, profile, origin, loaders, recorder, random }: MovesOptions): Moves {
+export function createMoves({ cache, profile, origin, loaders, recorder, diary, random }: MovesOptions): Moves {
   const { keys } = profile
   const kinds = Object.entries(profile.moves).map(([move, weight]) => [weight, move as Move] as const)
   const tags = [...new Set(keys.flatMap((key) => key.tags))]
   const keyOf = new Map(keys.map((key) => [key.id, key]))
-  let calls = 0
-  let open = 0
-
-  /** Writes down the call, what it comes to, and what else is to be known of it. Never rejects. */
-  async function call(
-    op: Read | Write,
-    about: Pick<CallRecord, 'keys'> & Partial<CallRecord>,
-    send: () => Promise<Outcome>,
-    { abort, said }: { abort?: AbortController | undefined; said?: Doing } = {},
-  ): Promise<Outcome> {
-    const now: Doing = said ?? newDoing(++calls)
-    const { call } = now
-    let abortedAt: number | undefined
-    abort?.signal.addEventListener('abort', () => {
-      abortedAt = monotonic()
-    })
-    recorder.write({ ...about, type: 'call', call, op, at: monotonic() })
-    open++
-    const outcome = await doing.run(now, send).catch((error): Outcome => failure(op, error, abort))
-    open--
-    const end = { type: 'end', call, at: monotonic(), outcome } as const
-    recorder.write(abortedAt === undefined ? end : { ...end, abortedAt })
-    return outcome
-  }
-
-  function failure(op: Read | Write, error: unknown, abort: AbortController | undefined): Outcome {
-    const { code, name } = Object(error) as { code?: unknown; name?: unknown }
-    const asks = op === 'getOrSet' || op === 'getOrSetMany' || op === 'claim'
-    const allowed = asks
-      ? isLoadersError(error) || name === 'WaitTimeoutError' || (abort?.signal.aborted && error === abort.signal.reason)
-      : !READS.has(op) && code === 'UNCONFIRMED'
-    const run = asks ? runOf(error) : undefined
-    return { type: 'failed', allowed: allowed === true, error: String(error), ...(run === undefined ? {} : { run }) }
-  }
-
-  function got(...values: (Value | undefined)[]): Outcome {
-    return { type: 'got', values: values.map((value) => (value === undefined ? null : recorder.meet(value))) }
-  }
+  const { call, got, begin } = diary
 
   function asked(plan: LoadPlan): Asked {
     const options = loaders.optionsOf(plan)
@@ -133,7 +96,7 @@ export function createMoves({ cache, profile, origin, loaders, recorder, random 
     // Some say the tags at the claim, some when they publish.
     const { tags: _, ...untagged } = options
     const early = random.chance(0.5)
-    const now = newDoing(++calls)
+    const now = begin()
     let claimed: Awaited<ReturnType<typeof cache.claim<Value>>> | undefined
     const send = async () => {
       claimed = await cache.claim<Value>(key.key, early ? options : untagged)
@@ -271,7 +234,7 @@ export function createMoves({ cache, profile, origin, loaders, recorder, random 
       for (const key of keys.filter(({ kept }) => kept)) {
         const options = loaders.optionsOf(loaders.plan(key, false))
         // As its callers: those ask it for the same times.
-        doing.run(newDoing(++calls, true), () =>
+        doing.run(begin(true), () =>
           cache.keepFresh(key.key, (context) => loaders.run(loaders.plan(key, false), context), {
             ...options,
             ...(key.tags.length > 0 ? { tags: tagsOf } : {}),
@@ -280,21 +243,8 @@ export function createMoves({ cache, profile, origin, loaders, recorder, random 
       }
     },
     next: () => make(pickWeighted(random, kinds)[1]),
-    get open() {
-      return open
-    },
   }
 }
-
-const READS: ReadonlySet<string> = new Set<Read>([
-  'getOrSet',
-  'getOrSetMany',
-  'claim',
-  'get',
-  'has',
-  'entry',
-  'getMany',
-])
 
 function tagsOf(value: Value): readonly string[] {
   return value.tags

@@ -28,20 +28,20 @@ describe('the checker finds', () => {
   })
 
   test.for([
-    ['keys', INVALIDATED_KEYS],
-    ['tags', INVALIDATED_TAGS],
-    ['memory', REMEMBERED],
-    ['what ages', AGING],
-    ['failures', FAILING],
-    ['refreshes', REFRESHED],
-  ] as const)('nothing where nothing is wrong: %s', { timeout: STAND * 1000 + GRACE }, async ([, profile]) => {
+    ['keys', INVALIDATED_KEYS, 'publish'],
+    ['tags', INVALIDATED_TAGS, 'publish'],
+    ['memory', REMEMBERED, 'memoryHit'],
+    ['what ages', AGING, 'stale'],
+    ['failures', FAILING, 'stale'],
+    ['refreshes', REFRESHED, 'refresh'],
+  ] as const)('nothing where nothing is wrong: %s', { timeout: STAND * 1000 + GRACE }, async ([, profile, event]) => {
     const seed = random.below(2 ** 31)
     const chaos = await runChaos({ ...play, seconds: STAND, seed, profile, source: SOURCE })
     console.log([`seed ${seed}`, ...reportOf(chaos)].join('\n'))
     expect(chaos.violations).toEqual([])
     expect(chaos.model.calls.length).toBeGreaterThan(1000)
-    expect(chaos.events.memoryHit ?? 0).toBeGreaterThan(profile === REMEMBERED ? 1000 : -1)
-    expect(chaos.events.refresh ?? 0).toBeGreaterThan(profile === REFRESHED ? 100 : -1)
+    // Of what never happened it says nothing.
+    expect(chaos.events[event]).toBeGreaterThan(20)
   })
 })
 

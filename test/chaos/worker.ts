@@ -5,10 +5,11 @@ import type { Cache } from '../../src/index.ts'
 import { createRandom } from '../core/schedule/random.ts'
 import { serve } from '../redis/child.ts'
 import type { Address } from '../redis/clusterNode.ts'
+import { createDiary, type Diary } from './diary.ts'
 import { listen } from './doing.ts'
 import { monotonic } from './history.ts'
 import { createLoaders } from './loader.ts'
-import { createMoves, type Moves } from './moves.ts'
+import { createMoves } from './moves.ts'
 import { openOrigin } from './origin.ts'
 import type { Profile } from './profile.ts'
 import { createRecorder } from './recorder.ts'
@@ -44,7 +45,7 @@ const CLOSE_LIMIT = 10_000
 
 const recorder = createRecorder((batch) => tell('records', batch))
 let cache: Cache | undefined
-let moves: Moves | undefined
+let diary: Diary | undefined
 let lanes: Promise<unknown>[] = []
 let stopping = false
 
@@ -72,13 +73,13 @@ const calls = {
     const random = createRandom(seed)
     const origin = openOrigin(originUrl)
     const loaders = createLoaders({ name, profile, origin, recorder, random })
-    const made = createMoves({ cache: opened, profile, origin, loaders, recorder, random })
-    moves = made
-    made.keep()
+    diary = createDiary(recorder)
+    const moves = createMoves({ cache: opened, profile, origin, loaders, recorder, diary, random })
+    moves.keep()
     watchStalls((from, at) => recorder.write({ type: 'trouble', name: 'stall', from, at, text: '' }))
     lanes = Array.from({ length: profile.lanes }, async () => {
       while (!stopping) {
-        await made.next().catch((error: unknown) => trouble(`a move failed: ${String(error)}`))
+        await moves.next().catch((error: unknown) => trouble(`a move failed: ${String(error)}`))
         await delay(random.next() * profile.rest)
       }
     })
@@ -88,7 +89,7 @@ const calls = {
   async stop(limit: number): Promise<Stopped> {
     stopping = true
     await Promise.race([Promise.all(lanes), delay(limit)])
-    const open = moves?.open ?? 0
+    const open = diary?.open ?? 0
     const closed = await Promise.race([cache?.close().then(() => true), delay(CLOSE_LIMIT, false)])
     if (!closed) trouble(`close did not end within ${CLOSE_LIMIT} ms`)
     const events = cache?.stats().events ?? {}

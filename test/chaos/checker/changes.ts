@@ -1,4 +1,4 @@
-import type { Read } from '../history.ts'
+import { READS } from '../history.ts'
 import type { Model } from './model.ts'
 
 /** ms in which what was sent before a fault may still come, or a write that was not confirmed: no fault holds it longer. */
@@ -26,18 +26,9 @@ export function writesOf(model: Model, key: string): readonly { at: number; end:
   const list = known.get(key)
   if (list !== undefined) return list
   const tags = model.history.keys[key]?.tags ?? []
-  const reads: ReadonlySet<string> = new Set<Read>([
-    'getOrSet',
-    'getOrSetMany',
-    'claim',
-    'get',
-    'has',
-    'entry',
-    'getMany',
-  ])
   const found = model.calls
     .filter(({ record }) => {
-      if (reads.has(record.op)) return false
+      if (READS.has(record.op)) return false
       // Its index may have the key from a time when its value had other tags.
       return record.op === 'clear' || record.keys.includes(key) || record.tags?.some((tag) => tags.includes(tag))
     })
