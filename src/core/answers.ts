@@ -133,6 +133,7 @@ export function createAnswers(instance: Instance, tables: Tables): Answers {
     let aborts = 0
     for (;;) {
       const open = solos.get(order.id)
+      if (open !== undefined) order.onWait?.()
       const flight =
         open?.join() ??
         solos.open(
