@@ -5,6 +5,7 @@ import { cacheControlTypeDefs } from '../../../src/adapters/graphql/yoga.ts'
 import type { SetOptions } from '../../../src/index.ts'
 import { createGate, type Gate } from '../gate.ts'
 import { type HttpAnswer, type HttpTown, type TownOptions, useHttpTown } from './httpTown.ts'
+import { PATIENT } from './market.ts'
 
 /** How long a response is of use after its end; in ms. */
 export type Windows = Pick<SetOptions<unknown>, 'staleWhileRevalidate' | 'staleIfError'>
@@ -46,7 +47,9 @@ export function useOriginTown(): (options?: TownOptions) => Promise<OriginTown> 
       typeDefs: [typeDefs, cacheControlTypeDefs],
       resolvers: { Query: { it, outer, plain: () => 'plain' } },
     })
-    town = await open({ ...options, yoga: { schema, ...options.yoga } })
+    // On a busy machine a store that is slow must not look like one that is down: what is asked then is not shared.
+    const cache = { ...PATIENT, ...options.cache }
+    town = await open({ ...options, cache, yoga: { schema, ...options.yoga } })
     return { ...town, origin }
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { traceOf } from '../trace.ts'
+import { PATIENT } from './market.ts'
 import { shopSchema } from './schema.ts'
 import type { OpenTown, ShopOptions } from './shop.ts'
 
@@ -316,7 +317,7 @@ function describeStale(open: OpenTown, make: ShopOptions['schema'] = shopSchema)
       }
       return made
     }
-    const town = await open({ schema, options: { ttl, ...windows } })
+    const town = await open({ schema, cache: PATIENT, options: { ttl, ...windows } })
     const trace = traceOf(...town.shops.map(({ cache }) => cache))
     const first = await town.shops[0].ask('{ me }')
     await trace.saw('publish')

@@ -150,6 +150,18 @@ describe('although there is a stale response', () => {
     expect([bodyOf(next), statusOf(next)]).toEqual([{ data: { it: 'it 3' } }, 'atomcache; fwd=stale; stored; ttl=600'])
   })
 
+  test('what was not executed is told', async () => {
+    const refused: { result?: object } = {}
+    const refuses: Plugin = {
+      onExecute({ executeFn, setExecuteFn }) {
+        setExecuteFn((args: ExecutionArgs) => refused.result ?? executeFn(args))
+      },
+    }
+    const town = await stale({ before: [refuses] })
+    refused.result = { errors: [new GraphQLError('Variable "$of" got invalid value 5')] }
+    expect(bodyOf(await town.sites[0].get(IT)).errors).toEqual(['Variable "$of" got invalid value 5'])
+  })
+
   test('what is told is told to who waits elsewhere, as far as that may be', async () => {
     for (const [error, runs] of [
       [withCode('NOT_FOUND'), 2],
