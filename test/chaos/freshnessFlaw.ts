@@ -66,6 +66,11 @@ export const FRESHNESS_FLAWS: Readonly<Record<string, Flaw>> = {
     profile: REFRESHED,
     rules: ['I3', 'I4'],
   },
+  'an invalidation that leaves refreshes behind answers alone': {
+    edits: [{ file: 'core/refreshes.ts', original: 'flights.detach(id)\n', faulty: '\n' }],
+    profile: REFRESHED,
+    rules: ['I3', 'I4'],
+  },
   'a refresh by each instance that sees a stale value': {
     edits: [
       {

@@ -118,7 +118,11 @@ export function createCallers({ subject, origin, barriers, ledger, stale, random
     if (random.chance(0.06)) return { ...options, shouldCache: false }
     if (random.chance(0.06)) return { ...options, ttl: () => 0 }
     if (random.chance(0.06))
-      return { ...options, waitTimeout: 80, onWaitTimeout: random.pick(['load', 'throw', 'stale']) }
+      return {
+        ...options,
+        waitTimeout: 80,
+        onWaitTimeout: random.pick(stale ? ['load', 'throw', 'stale'] : ['load', 'throw']),
+      }
     return random.chance(0.3) ? { ...options, ttl: random.pick([50, 400, Number.POSITIVE_INFINITY]) } : options
   }
 

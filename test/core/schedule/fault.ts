@@ -173,11 +173,6 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     ],
     violates: /^I4/,
   },
-  'an invalidation that leaves refreshes behind answers alone': {
-    file: 'core/refreshes.ts',
-    edits: [['flights.detach(id)\n', '\n']],
-    violates: /^I4/,
-  },
   'a clear that lists once': {
     file: 'core/invalidation.ts',
     edits: [['    await pass(instance, (page) => removeAll(instance, page.ids))\n', '']],
