@@ -1,5 +1,5 @@
 import { type GraphQLResolveInfo, graphql } from 'graphql'
-import { afterEach, beforeEach, describe, expect, test, vi, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { setCacheHint } from '../../../../src/adapters/graphql/yoga.ts'
 import { aged, lastKey, REVALIDATED, untilStale } from './aging.ts'
 import { type FieldContext, type FieldTownOptions, useFieldTown } from './fieldTown.ts'
