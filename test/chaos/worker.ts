@@ -109,7 +109,10 @@ function trouble(text: string): void {
   recorder.write({ type: 'trouble', name: 'unhandled', from: at, at, text })
 }
 
-process.on('unhandledRejection', (reason) => trouble(`unhandled rejection: ${String(reason)}`))
+process.on('unhandledRejection', (reason) => {
+  // The stack says whose it is.
+  trouble(`unhandled rejection: ${reason instanceof Error ? reason.stack : String(reason)}`)
+})
 process.on('uncaughtException', (error) => trouble(`uncaught: ${error.stack ?? String(error)}`))
 process.on('warning', (warning) => {
   if (warning.name !== 'AtomcacheWarning') trouble(`warning: ${warning.name}: ${warning.message}`)

@@ -33,6 +33,10 @@ export function writesOf(model: Model, key: string): readonly { at: number; end:
       return record.op === 'clear' || record.keys.includes(key) || record.tags?.some((tag) => tags.includes(tag))
     })
     .map(({ record, end, outcome }) => ({ at: record.at, end: outcome?.type === 'failed' ? end + LATE : end }))
+  // What a leader was to replace is removed where its own value is not to be stored.
+  for (const { record, ended, endedAt } of model.runs) {
+    if (record.key === key && ended === 'share') found.push({ at: endedAt, end: endedAt + LATE })
+  }
   known.set(key, found)
   return found
 }

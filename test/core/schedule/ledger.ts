@@ -53,6 +53,8 @@ export function createLedger({ origin, barriers, step, count }: LedgerOptions): 
   const owed = new Map<string, string>()
   const told = new Set<string>()
   const clockless = new Set<string>()
+  /** Ids of which a leader had a value that is not to be stored: what it was to replace is removed then. */
+  const unstored = new Set<string>()
   /** By token: when it took the flight. */
   const takenAt = new Map<string, number>()
   /** By id: the stamp of what is stored, unless it has expired. */
@@ -170,6 +172,7 @@ export function createLedger({ origin, barriers, step, count }: LedgerOptions): 
       if (value !== undefined && tagsIn(value).length > 0 && clockless.has(token))
         accuse(`tags: ${nameOf(token)} ends with ${textOf(value)}, and does not know the clock`)
       if (value !== undefined && reply.stored) stored(id, token, value)
+      if (ending.type === 'alone' || ending.type === 'share') unstored.add(id)
       end(id)
       return reply.stored ? 'stored' : 'told'
     },
@@ -195,7 +198,7 @@ export function createLedger({ origin, barriers, step, count }: LedgerOptions): 
     },
 
     removed(id, askers) {
-      if (!barriers.removed(id, askers)) accuse(`I2: ${id} was removed, and nobody asked for it`)
+      if (!barriers.removed(id, askers) && !unstored.has(id)) accuse(`I2: ${id} was removed, and nobody asked for it`)
       stamps.delete(id)
       end(id)
       return id
