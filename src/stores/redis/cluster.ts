@@ -43,7 +43,23 @@ export function clusterLike(source: RedisClient): Cluster {
     retryDelayOnClusterDown: 0,
     redisOptions: { ...redisOptions, ...ownOptions(redisOptions) },
   }
-  return (given as { duplicate(nodes: [], options: ClusterOptions): Cluster }).duplicate([], options)
+  const cluster = (given as { duplicate(nodes: [], options: ClusterOptions): Cluster }).duplicate([], options)
+  cluster.on('+node', hearAsking)
+  return cluster
+}
+
+/**
+ * In front of a command that an ASK sends elsewhere the client sends ASKING, and leaves its promise to nobody (in
+ * `sendCommand` of cluster/index.js, versions 5 and 6). Where the connection breaks then, or the node refuses, that would be
+ * an unhandled rejection, which ends the process. The command itself says what became of it.
+ */
+function hearAsking(node: Redis): void {
+  const asking = node.asking.bind(node)
+  node.asking = () => {
+    const sent = asking()
+    sent.catch(() => undefined)
+    return sent
+  }
 }
 
 /**
