@@ -13,6 +13,8 @@ export interface Answers {
   answer(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined, seen: Look | undefined): Promise<unknown>
   /** From its own loader, for this caller only. */
   own(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): unknown
+  /** A stale value in the place of an error. @throws the error, where there is none or it does not hide it */
+  insteadOf(error: unknown, order: Order, stale: FoundValue | undefined, signal: AbortSignal | undefined): unknown
   /** Waits for the flight's result, as far as this caller's patience and wait limit go; `late` is for after that. */
   resultOf(seat: Seat, order: Order, patience: Patience, late?: () => Result): Promise<Result>
 }
@@ -105,7 +107,6 @@ export function createAnswers(instance: Instance, tables: Tables): Answers {
     }
   }
 
-  /** A stale value in the place of an error. @throws the error, where there is none or it does not hide it */
   function insteadOf(
     error: unknown,
     order: Order,
@@ -138,9 +139,7 @@ export function createAnswers(instance: Instance, tables: Tables): Answers {
         open?.join() ??
         solos.open(
           order.id,
-          overStale(instance, refreshes, order, stale, (opened) =>
-            runAlone(instance, opened, order, load, reason, stale),
-          ),
+          overStale(instance, refreshes, order, stale, (opened) => runAlone(instance, opened, order, load, reason)),
         )
       const seat: Seat = { type: 'seat', flight, opener: open === undefined, stale }
       let result: Result
@@ -163,7 +162,7 @@ export function createAnswers(instance: Instance, tables: Tables): Answers {
     return load({ signal: signal ?? new AbortController().signal, key: order.key })
   }
 
-  return { answer, own, resultOf }
+  return { answer, own, insteadOf, resultOf }
 }
 
 /** An abort that another caller caused. A timeout of the loader's own (`AbortSignal.timeout`) would befall all. */

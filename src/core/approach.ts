@@ -66,16 +66,31 @@ export async function approach(
   // opens a flight, (4) C joins that, and it fails: C has asked after the invalidation, and must not get what A has seen.
   const stale = look?.use === 'fallback' ? old : undefined
   // A loader that runs without a flight in the store is as good as one with: not a second one beside it.
-  const open = table.get(id) ?? refreshes.get(id) ?? solos.get(id)
+  // A refresh may end with what was there before, as an ordinary flight.
+  const open = table.get(id) ?? (order.forced ? undefined : refreshes.get(id)) ?? solos.get(id)
   if (open !== undefined) {
     events.emit({ type: 'join', key: id })
     order.onWait?.()
     return { type: 'seat', flight: open.join(), opener: false, stale }
   }
   if (look !== undefined && look.found !== 'fault') events.emit({ type: 'miss', key: id })
-  const trip = (opened: Flight) => travel(instance, opened, order, lead(), look)
-  const flight = table.open(id, overStale(instance, refreshes, order, stale, trip), stale !== undefined)
+  const trip = (opened: Flight) => travel(instance, opened, over(refreshes, order, stale), lead(), look)
+  const flight = table.open(id, overStale(instance, refreshes, order, stale, trip), {
+    // Who has no loader to refresh it leads over what is stale yet: others look, and get that.
+    overStale: old !== undefined && look?.use !== 'expired',
+  })
   return { type: 'seat', flight, opener: true, stale }
+}
+
+/** The order of a trip that is to replace a stale value: a loader that hangs is one that has failed. */
+function over(refreshes: Refreshes, order: Order, stale: FoundValue | undefined): Order {
+  if (stale === undefined) return order
+  return {
+    ...order,
+    onLost(how) {
+      if (how === 'overdue') refreshes.ended(order.id, 'outage')
+    },
+  }
 }
 
 /** A trip that is to replace a stale value: where it fails that is answered for a while. */
@@ -86,14 +101,15 @@ export function overStale(
   stale: FoundValue | undefined,
   trip: (flight: Flight) => Promise<Result>,
 ): (flight: Flight) => Promise<Result> {
-  if (stale === undefined) return trip
+  if (stale === undefined && !order.forced) return trip
   return async (flight) => {
     try {
       const result = await trip(flight)
       if (result.type === 'value') refreshes.ended(order.id, 'stored')
       return result
     } catch (error) {
-      if (!flight.signal.aborted && hides(instance, order, error)) refreshes.ended(order.id, 'outage')
+      if (stale !== undefined && !flight.signal.aborted && hides(instance, order, error))
+        refreshes.ended(order.id, 'outage')
       throw error
     }
   }

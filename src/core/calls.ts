@@ -6,7 +6,7 @@ import { getOrSetChannel, type TraceMessage } from './events.ts'
 import { createFlights, type Result } from './flight.ts'
 import type { Instance } from './instance.ts'
 import { type FoundValue, type Look, valueIn } from './lookup.ts'
-import { createRefreshes } from './refreshes.ts'
+import { createRefreshes, type Refreshed } from './refreshes.ts'
 import { createStored } from './stored.ts'
 import type { Loader, Order } from './trip.ts'
 
@@ -30,7 +30,7 @@ export interface Calls {
   /** As `look`, whatever memory has. */
   lookInStore(id: string): Promise<Look>
   /** Computes it behind all answers, over what was seen; as `Refreshes.begin`. */
-  refresh(order: Order, load: Loader<unknown>, look: Look): Promise<boolean>
+  refresh(order: Order, load: Loader<unknown>, look: Look): Promise<Refreshed>
   /**
    * What is stored and may be answered at once, if it fits. Where it is to be refreshed, for which there is no loader here, the first
    * one gets nothing, and is to ask in another way; `undefined` for nothing, too.
@@ -57,10 +57,10 @@ export function createCalls(instance: Instance): Calls {
   const { events, settings, tier } = instance
   const [flights, forced, solos] = [createFlights(), createFlights(), createFlights()]
   const refreshes = createRefreshes(instance)
-  const stored = createStored(instance, flights, refreshes)
+  const stored = createStored(instance, flights, solos, refreshes)
   const all = [stored, flights, forced, solos, refreshes]
   const tables = { stored, flights, forced, solos, refreshes }
-  const { answer, own, resultOf } = createAnswers(instance, tables)
+  const { answer, own, insteadOf, resultOf } = createAnswers(instance, tables)
 
   function enabled(id: string): boolean {
     try {
@@ -98,7 +98,8 @@ export function createCalls(instance: Instance): Calls {
       const seen = stored.unless(flights.get(id), id)
       if (seen === undefined) return undefined
       const look = seen instanceof Promise ? await seen : seen
-      const found = stored.usable(id, look, undefined)
+      const isError = look.found !== 'fault' && look.found.type === 'error' // thrown, and told, by `ask`
+      const found = isError ? undefined : stored.usable(id, look, undefined)
       return { hit: found?.type === 'value' ? found : undefined, look }
     },
 
@@ -126,6 +127,8 @@ export function createCalls(instance: Instance): Calls {
         let claimed: LeaderClaim | Result
         try {
           claimed = await Promise.race([handed, result])
+        } catch (error) {
+          return { role: 'hit', value: insteadOf(error, order, seat.stale, signal) }
         } finally {
           here = false
         }

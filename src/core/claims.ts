@@ -3,7 +3,7 @@ import type { Flight, Result } from './flight.ts'
 import type { Instance } from './instance.ts'
 import type { Lease } from './leader.ts'
 import type { FoundValue } from './lookup.ts'
-import { type CallOptions, type Policy, resolveCall } from './options.ts'
+import { type CallOptions, type Policy, resolveCall, type SetOptions } from './options.ts'
 import { errorOfferOf, offerOf } from './publication.ts'
 import type { Lead, Order } from './trip.ts'
 
@@ -35,7 +35,7 @@ export interface LeaderClaim<V = unknown> {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-export type PublishOptions<V = unknown> = Pick<CallOptions<V>, 'ttl' | 'tags' | 'shouldCache' | 'codec'>
+export type PublishOptions<V = unknown> = SetOptions<V> & Pick<CallOptions<V>, 'shouldCache' | 'earlyRefresh'>
 
 /** How `claim` leads: it hands the lease to the claimer, if that still waits, whose doing settles the flight. */
 export function claiming(instance: Instance, order: Order, hand: (claim: LeaderClaim) => boolean): Lead {
@@ -74,7 +74,7 @@ function leaderClaim(
     async publish(value, options) {
       let policy: Policy
       try {
-        policy = options === undefined ? order.policy : resolveCall(order.policy, options)
+        policy = options === undefined ? order.policy : resolveCall(order.policy, options, 'publish')
         if (policy.codec !== undefined) instance.codecs.set(policy.codec.id, policy.codec)
         if (policy.ttl === undefined) throw new TypeError(needsTtl('publish'))
       } catch (error) {
@@ -94,7 +94,7 @@ function leaderClaim(
     async fail(error) {
       const { policy } = order
       const offer = (bytes: Bytes) => errorOfferOf(instance, { id, key, token: lease.token, policy }, error, bytes)
-      const failed = lease.fail(error, stale === undefined ? offer : undefined)
+      const failed = lease.fail(error, lease.present === 'none' ? offer : undefined)
       reject(error)
       await failed
     },

@@ -12,8 +12,13 @@ export interface Codec {
    */
   readonly id: string
   encode(value: unknown): Bytes | Promise<Bytes>
-  /** Must not trust the bytes; what it throws is a miss. */
+  /**
+   * Must not trust the bytes; what it throws is a miss. What it returns must not be a view of them: they may be shared by all.
+   * What answers by a promise is not kept by the memory tier.
+   */
   decode(bytes: Bytes): unknown
+  /** Nobody can change what `decode` returns: the memory tier decodes it once, for all. Default: `false`. */
+  readonly immutable?: boolean | undefined
 }
 
 /** Plain data as JSON text. Values that JSON would change are the caller's affair: see `fitOf`. */

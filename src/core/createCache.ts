@@ -16,7 +16,7 @@ import {
   type RequestOptions,
   resolveCall,
   resolveSettings,
-  type TagsOption,
+  type Where,
 } from './options.ts'
 import { entryOf, hitOf, readMany } from './reads.ts'
 import { createRetries } from './retries.ts'
@@ -41,9 +41,8 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     // Ours came back: what was detached at the call and at the reply is new by now.
     if (notice.from === instance.instanceId) return
     const { ids, tags, all } = notice
-    calls.detach(ids)
-    if (all || tags.length > 0) calls.seal(all ? 'all' : tags)
-    keeper.wake()
+    writer.detach(ids)
+    if (all || tags.length > 0) writer.seal(all ? 'all' : tags)
     if (all) instance.events.emit({ type: 'clear', remote: true })
     if (ids.length > 0 || tags.length > 0) instance.events.emit({ type: 'invalidate', keys: ids, tags, remote: true })
   })
@@ -53,18 +52,18 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     instance,
     detach(ids) {
       calls.detach(ids)
-      keeper.wake()
+      keeper.wake(ids, [])
     },
     seal(tags) {
       calls.seal(tags)
-      keeper.wake()
+      keeper.wake([], tags)
     },
   }
   const retries = createRetries(writer)
 
   const idOf = (key: Key) => keyId(key, version)
 
-  function policyOf(options: (CallOptions<never> & RequestOptions) | undefined, where?: 'set'): Policy {
+  function policyOf(options: (CallOptions<never> & RequestOptions) | undefined, where?: Where): Policy {
     if (options === undefined) return defaults
     const policy = resolveCall(defaults, options, where)
     if (policy.codec !== undefined) instance.codecs.set(policy.codec.id, policy.codec)
@@ -72,8 +71,8 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
   }
 
   /** Of a method that stores what it computes. */
-  function storing(method: string, options: (CallOptions<never> & RequestOptions) | undefined): Policy {
-    const policy = policyOf(options)
+  function storing(method: string, options: (CallOptions<never> & RequestOptions) | undefined, where?: Where): Policy {
+    const policy = policyOf(options, where)
     if (policy.ttl === undefined) throw new TypeError(needsTtl(method))
     return policy
   }
@@ -111,23 +110,22 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
       checkWrap(load, options)
       const { key: _, tags, ...call } = options
       // A function among the tags takes the arguments too: it differs from call to call.
-      const policy = storing('wrap', typeof tags === 'function' ? call : { ...call, tags })
-      const orderFor = (key: Key, tags: TagsOption | undefined, forced: boolean): Order => {
-        return { id: idOf(key), key, policy, tags, forced }
-      }
+      const policy = storing('wrap', typeof tags === 'function' ? call : { ...call, tags }, 'wrap')
       return wrapLoader(cache, load, options, {
-        held: (key) => calls.held(idOf(key)),
-        ask: (key, run, forced, tags) => calls.ask(orderFor(key, tags, forced), run, undefined),
-        keepFresh: (key, run, tags) => keep(orderFor(key, tags, false), run),
+        idOf,
+        held: calls.held,
+        ask: (id, key, run, forced, tags) => calls.ask({ id, key, policy, tags, forced }, run, undefined),
+        keepFresh: (key, run, tags) => keep({ id: idOf(key), key, policy, tags, forced: false }, run),
       })
     }) as unknown as Cache['wrap'],
 
     async get<V>(key: Key) {
-      return (await stored(key))?.value as V | undefined
+      const held = calls.held(idOf(key))
+      return (held ?? (await stored(key)))?.value as V | undefined
     },
 
     async has(key) {
-      return (await stored(key)) !== undefined
+      return (calls.held(idOf(key)) ?? (await stored(key))) !== undefined
     },
 
     async entry<V>(key: Key) {
@@ -151,7 +149,7 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
     keepFresh<V>(key: Key, load: Loader<V>, options?: CallOptions<V>) {
       if (typeof load !== 'function')
         throw new TypeError('keepFresh takes a key and a function that computes its value')
-      return keep({ id: idOf(key), key, policy: storing('keepFresh', options), forced: false }, load)
+      return keep({ id: idOf(key), key, policy: storing('keepFresh', options, 'keepFresh'), forced: false }, load)
     },
 
     async set(key, value, options) {

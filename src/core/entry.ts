@@ -137,7 +137,7 @@ export function entryTags({ extension }: Entry): readonly string[] {
   // Other members are of later versions.
   if (typeof said !== 'object' || said === null || !Object.hasOwn(said, 'tags')) return []
   const { tags } = said as { tags: unknown }
-  return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : []
+  return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string' && tag.isWellFormed()) ? tags : []
 }
 
 /**

@@ -61,22 +61,26 @@ export interface SharedError {
   readonly name: string
   readonly message: string
   readonly code?: string | number
+  /** The status of the response that it is about, by whichever name it has it, or a cause of it. */
+  readonly status?: number
   readonly extensions?: Readonly<Record<string, unknown>>
 }
 
 /**
  * What a follower throws when the leader's loader failed in another instance and `shareError` allowed it to be told:
- * `name`, `message`, `code` and `extensions` are the original's. It has no stack: the failure did not happen here.
+ * `name`, `message`, `code`, `status` and `extensions` are the original's. It has no stack: the failure did not happen here.
  */
 export class LoaderError extends Error implements SharedError {
   override readonly name: string
   // Declared, not defined: what the original did not have this one does not have either.
   declare readonly code?: string | number
+  declare readonly status?: number
   declare readonly extensions?: Readonly<Record<string, unknown>>
   constructor(error: SharedError) {
     super(error.message)
     this.name = error.name
     if (error.code !== undefined) this.code = error.code
+    if (error.status !== undefined) this.status = error.status
     if (error.extensions !== undefined) this.extensions = error.extensions
     delete this.stack
   }
@@ -95,8 +99,7 @@ export function encodeError(error: unknown): Uint8Array | undefined {
     const shared = {
       name: typeof name === 'string' ? name : 'Error',
       message: typeof message === 'string' ? message : String(error),
-      ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
-      ...(isRecord(extensions) ? { extensions } : {}),
+      ...optional(code, saidBy(error).find(isStatus), extensions),
     }
     const bytes = Buffer.from(JSON.stringify(shared))
     return bytes.byteLength <= MAX_SHARED_ERROR_BYTES ? bytes : undefined
@@ -110,15 +113,22 @@ export function decodeError(bytes: Uint8Array): LoaderError | undefined {
   try {
     const shared: unknown = JSON.parse(Buffer.from(bytes).toString())
     if (!isRecord(shared) || typeof shared.name !== 'string' || typeof shared.message !== 'string') return undefined
-    const { name, message, code, extensions } = shared
-    return new LoaderError({
-      name,
-      message,
-      ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
-      ...(isRecord(extensions) ? { extensions } : {}),
-    })
+    const { name, message, code, status, extensions } = shared
+    return new LoaderError({ name, message, ...optional(code, status, extensions) })
   } catch {
     return undefined
+  }
+}
+
+function optional(
+  code: unknown,
+  status: unknown,
+  extensions: unknown,
+): Pick<SharedError, 'code' | 'status' | 'extensions'> {
+  return {
+    ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
+    ...(typeof status === 'number' ? { status } : {}),
+    ...(isRecord(extensions) ? { extensions } : {}),
   }
 }
 
@@ -185,20 +195,20 @@ function isPersonal(error: unknown): boolean {
 
 /** What is the caller's own fault, or the truth about what it asked for: of HTTP, tRPC and GraphQL. */
 const NO_OUTAGE =
-  /\b(?:BAD_REQUEST|BAD_USER_INPUT|UNAUTHENTICATED|UNAUTHORI[SZ]ED|FORBIDDEN|NOT_FOUND|GONE|CONFLICT|PRECONDITION_FAILED|PAYLOAD_TOO_LARGE|UNPROCESSABLE_CONTENT|METHOD_NOT_SUPPORTED|CLIENT_CLOSED_REQUEST|GRAPHQL_(?:PARSE|VALIDATION)_FAILED)\b/i
+  /(?:^|[^A-Z])(?:BAD_REQUEST|BAD_USER_INPUT|UNAUTHENTICATED|UNAUTHORI[SZ]ED|FORBIDDEN|NOT_FOUND|GONE|CONFLICT|PRECONDITION_FAILED|PAYLOAD_TOO_LARGE|UNPROCESSABLE_CONTENT|METHOD_NOT_SUPPORTED|CLIENT_CLOSED_REQUEST|GRAPHQL_(?:PARSE|VALIDATION)_FAILED)(?![A-Z])/i
 
 /** Of 4xx these two say that the origin does not come to it (RFC 9110 §15.5.9, RFC 6585 §4). */
-const OVERLOADED: ReadonlySet<number> = new Set([408, 429])
+const OVERLOADED: ReadonlySet<unknown> = new Set([408, 429])
 
 /**
  * The default of `isOutage`: everything but aborts, and what is the caller's own fault, or true of what it asked for. It looks at
- * `code`, `status`, `statusCode`, `extensions.code`, `extensions.http.status` and the same of the causes; RFC 5861 §4 has 500, 502, 503 and
- * 504 only, of which an error that is no response says nothing.
+ * `code` and `status` as they are called by GraphQL, tRPC, `fetch`, got, ky, axios and the AWS SDK, and at those of the causes; RFC
+ * 5861 §4 has 500, 502, 503 and 504 only, of which an error that is no response says nothing.
  */
 export function isOutage(error: unknown): boolean {
   if (isAbort(error) && !isTimeout(error)) return false
   try {
-    return !said(error).some((part) => {
+    return !saidBy(error).some((part) => {
       const status = Number(part)
       return status >= 400 && status < 500 ? !OVERLOADED.has(status) : NO_OUTAGE.test(String(part))
     })
@@ -207,17 +217,28 @@ export function isOutage(error: unknown): boolean {
   }
 }
 
+function isStatus(given: unknown): given is number {
+  return typeof given === 'number' && given >= 100 && given < 600
+}
+
 /** What an error, and what it was made of, says of its kind. */
-function said(error: unknown): readonly unknown[] {
+function saidBy(error: unknown): readonly unknown[] {
   const all: unknown[] = []
   let current: unknown = error
-  for (let depth = 0; depth < MAX_CAUSES && typeof current === 'object' && current !== null; depth++) {
-    const { code, status, statusCode, extensions, cause } = current as Record<string, unknown>
-    const { code: extensionCode, http } = isRecord(extensions) ? extensions : {}
-    all.push(code, status, statusCode, extensionCode, isRecord(http) ? http.status : undefined)
-    current = cause
+  for (let depth = 0; depth < MAX_CAUSES && isRecord(current); depth++) {
+    const extensions = recordOf(current.extensions)
+    const response = recordOf(current.response)
+    const data = recordOf(current.data)
+    all.push(current.code, current.status, current.statusCode, extensions.code, recordOf(extensions.http).status)
+    all.push(response.status, response.statusCode, data.code, data.httpStatus)
+    all.push(recordOf(current.$metadata).httpStatusCode)
+    current = current.cause
   }
   return all
+}
+
+function recordOf(given: unknown): Record<string, unknown> {
+  return isRecord(given) ? given : {}
 }
 
 export function messageOf(error: unknown): string {

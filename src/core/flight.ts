@@ -31,6 +31,8 @@ export interface Flight {
   readonly signal: AbortSignal
   /** How many wait here. */
   readonly callers: number
+  /** Whether of these none waits: they have been answered already, or never asked. */
+  readonly idle: boolean
   /** It was opened over a value that some may get in its place: who joins it must have looked by itself. */
   readonly overStale: boolean
   /** Somebody got such a value because it takes too long. */
@@ -47,11 +49,17 @@ export interface Flight {
   detach(): void
 }
 
+export interface FlightOptions {
+  readonly overStale?: boolean | undefined
+  /** Nobody waits for it, and it goes on all the same. */
+  readonly background?: boolean | undefined
+}
+
 /** The flights of one instance: single-flight as in groupcache, with callers that can leave. */
 export interface Flights {
   get(id: string): Flight | undefined
   /** Starts `trip` at once, in the caller's async context. */
-  open(id: string, trip: (flight: Flight) => Promise<Result>, overStale?: boolean): Flight
+  open(id: string, trip: (flight: Flight) => Promise<Result>, how?: FlightOptions): Flight
   /** An invalidation: whoever asks from now on must not get what was begun before. */
   detach(id: string): void
   /** As `detach` for each: what is invalidated by tag may be any of them. */
@@ -62,11 +70,14 @@ export interface Flights {
 export function createFlights(): Flights {
   const flights = new Map<string, Flight>()
 
-  function open(id: string, trip: (flight: Flight) => Promise<Result>, overStale = false): Flight {
+  function open(id: string, trip: (flight: Flight) => Promise<Result>, how: FlightOptions = {}): Flight {
+    const { overStale = false, background = false } = how
     const controller = new AbortController()
     let callers = 1
     let leading = false
     let late = false
+    /** Of the callers, those that don't wait. */
+    let unattended = background ? 1 : 0
     let abandoned = () => flight.abort()
     let openersTimer: NodeJS.Timeout | undefined
 
@@ -80,6 +91,9 @@ export function createFlights(): Flights {
       signal: controller.signal,
       get callers() {
         return callers
+      },
+      get idle() {
+        return callers <= unattended
       },
       overStale,
       get late() {
@@ -117,6 +131,7 @@ export function createFlights(): Flights {
             settled()
             late = true
             // Still counted in: what it was answered is no reason to give up.
+            unattended++
             resolve((soft as NonNullable<typeof soft>).answer())
           }
           if (signal?.aborted) {

@@ -20,6 +20,8 @@ export interface Instance {
   /** By id: the built-in ones, and those that were named in options so far. */
   readonly codecs: Map<string, Codec>
   readonly closed: boolean
+  /** Calls it each time that messages arrive, after they may have been lost. */
+  onConfirm(confirmed: () => void): void
   /** Runs `end` when the cache is closed; the result takes that back. */
   onClose(end: () => void): () => void
   /** Work that goes on behind an answer; `close()` waits for it. Never rejects. */
@@ -49,6 +51,9 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
   /** Told before tags were used. */
   let eviction: (StoreEvent & { type: 'eviction' }) | undefined
 
+  const confirmations: (() => void)[] = []
+  const tier = createTier(settings.memory, codecs, () => session.now())
+
   const session = store.open({
     namespace,
     instanceId,
@@ -63,6 +68,7 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
           if (inbox.confirmed === event.confirmed) return
           tier.confirm(event.confirmed)
           inbox.confirmed = event.confirmed
+          if (event.confirmed) for (const confirmed of confirmations) confirmed()
           return events.emit({ type: 'inbox', confirmed: event.confirmed })
         case 'fault':
           return events.emit({ type: 'storeFault', op: 'connection', error: event.error })
@@ -75,8 +81,6 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
       }
     },
   })
-
-  const tier = createTier(settings.memory, codecs, session.now)
 
   async function close(): Promise<void> {
     tier.confirm(false)
@@ -99,6 +103,7 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
     get closed() {
       return closing !== undefined
     },
+    onConfirm: (confirmed) => void confirmations.push(confirmed),
     onClose(end) {
       ends.add(end)
       return () => ends.delete(end)

@@ -3,7 +3,7 @@ import { messageOf, type UnconfirmedError } from './errors.ts'
 import type { Events } from './events.ts'
 import type { Instance } from './instance.ts'
 import type { InvalidateOptions } from './invalidation.ts'
-import { type Keeper, type KeptFresh, renewed } from './keepFresh.ts'
+import { type Keeper, type KeptFresh, type Renewed, renewed } from './keepFresh.ts'
 import { keyDigest, keyId } from './key.ts'
 import type { CallOptions, Policy } from './options.ts'
 import type { Retries } from './retries.ts'
@@ -69,12 +69,12 @@ export function createInternals({ instance, calls, keeper, retries, policy }: In
       keeper.keep({
         what,
         async renew() {
-          let delay: number | undefined
+          let now: Renewed | undefined
           await attempt(async (order, load) => {
-            delay = await renewed(instance, calls, order, load)
+            now = await renewed(instance, calls, order, load)
           })
-          if (delay === undefined) throw new Error('it was answered without the cache')
-          return delay
+          if (now === undefined) throw new Error('it was answered without the cache')
+          return now
         },
       }),
 

@@ -12,6 +12,8 @@ export interface Lease {
   readonly token: string
   /** As `Leader.clock`. */
   readonly clock: number | undefined
+  /** As `Leader.present`. */
+  readonly present: Bytes | 'none'
   /**
    * Lists the id under the tags of what is offered, and says what of it may be published: all, where no tag was
    * invalidated since the flight was claimed, or since the clock that is said of it. To be called right before `publish`.
@@ -31,23 +33,28 @@ export interface Lease {
   abandon(): void
 }
 
+/** How a flight is lost: it is another's, or nobody's; it took longer than `maxFlightTime`; a tag of its value was invalidated. */
+export type Loss = 'fenced' | 'overdue' | 'invalidated'
+
 export interface Leader {
   readonly id: string
   readonly token: string
   /** The clock of tags when the flight was claimed; `undefined` where it is not known. */
   readonly clock: number | undefined
+  /** The mark of what was stored then. */
+  readonly present: Bytes | 'none'
   readonly policy: Policy
   /** How many wait for the value in this instance. */
   callers(): number
   /** Nobody waits anywhere: the loader may stop. */
   abort(): void
   /** The flight is gone, or as good as gone: new callers must not wait for this one. */
-  lost(): void
+  lost(how: Loss): void
 }
 
 export function holdLease(instance: Instance, leader: Leader): Lease {
   const { session, breaker, events, tier } = instance
-  const { id, token, clock, policy } = leader
+  const { id, token, clock, present, policy } = leader
   const startedAt = performance.now()
   const forget = instance.onClose(() => {
     void release('closed')
@@ -73,7 +80,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
       // The lease runs out by itself, and one of those who wait takes over; our own callers get our value, if it comes.
       overdue = true
       events.emit({ type: 'overdue', key: id, token })
-      return leader.lost()
+      return leader.lost('overdue')
     }
     const lease = Math.min(policy.leaseTtl, left)
     const { commandTimeout: timeout } = instance.settings
@@ -87,7 +94,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
       fenced = true
       finish()
       events.emit({ type: 'fenced', key: id, token })
-      return leader.lost()
+      return leader.lost('fenced')
     }
     if (waiters === 0 && leader.callers() === 0) {
       // Who registers between the renewal and this release is told `again`.
@@ -116,7 +123,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
     if (reply?.type === 'ok') ended(reply)
     if (reply?.type === 'fenced') {
       events.emit({ type: 'fenced', key: id, token })
-      leader.lost()
+      leader.lost('fenced')
     }
     return reply
   }
@@ -142,7 +149,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
     }
     if (holds.every(Boolean)) return ending
     // A loads from the origin, B changes it and invalidates a tag that A's value only now turns out to have.
-    leader.lost()
+    leader.lost('invalidated')
     return { type: 'again' }
   }
 
@@ -187,6 +194,7 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
   return {
     token,
     clock,
+    present,
     index,
     publish,
     fail,

@@ -17,7 +17,7 @@ export type LoadMany<K extends Key, V> = (
 
 /** What a method that asks for several keys needs of its cache. */
 export interface Asking {
-  readonly calls: Pick<Calls, 'ask'>
+  readonly calls: Pick<Calls, 'ask' | 'held' | 'look' | 'refresh' | 'enabled'>
   idOf(key: Key): string
   /** @throws TypeError where no ttl is said */
   policyOf(method: string, options: (CallOptions<never> & RequestOptions) | undefined): Policy
@@ -36,11 +36,22 @@ export async function getOrSetMany<K extends Key, V>(
   }
   const policy = policyOf('getOrSetMany', options)
   const forced = options?.forceRefresh === true
+  const signal = options?.signal
+  signal?.throwIfAborted()
   const ids = keys.map(idOf)
-  const orders = new Map(ids.map((id, i) => [id, { id, key: keys[i] as K, policy, forced }]))
-  const values = await askMany(calls, [...orders.values()], load, options?.signal)
-  const byId = new Map([...orders.keys()].map((id, i) => [id, values[i]]))
-  return ids.map((id) => byId.get(id) as V)
+  const values = new Map<string, unknown>()
+  const orders = new Map<string, Order>()
+  for (const [i, id] of ids.entries()) {
+    if (values.has(id) || orders.has(id)) continue
+    const held = forced ? undefined : calls.held(id)
+    if (held === undefined) orders.set(id, { id, key: keys[i] as K, policy, forced })
+    else values.set(id, held.value)
+  }
+  if (orders.size > 0) {
+    const asked = await askMany(calls, [...orders.values()], load, signal)
+    for (const [i, id] of [...orders.keys()].entries()) values.set(id, asked[i])
+  }
+  return ids.map((id) => values.get(id) as V)
 }
 
 /** A key that this instance leads. */
@@ -57,7 +68,7 @@ interface Led {
  * ended.
  */
 async function askMany<K extends Key>(
-  calls: Pick<Calls, 'ask'>,
+  { ask }: Pick<Calls, 'ask'>,
   orders: readonly Order[],
   load: LoadMany<K, unknown>,
   signal: AbortSignal | undefined,
@@ -71,7 +82,9 @@ async function askMany<K extends Key>(
     if (unknown.size > 0 || led.length === 0) return
     const all = led
     led = []
-    void loadAll(all)
+    const wanted = all.filter((one) => !one.signal.aborted)
+    for (const one of all) if (one.signal.aborted) one.reject(one.signal.reason)
+    if (wanted.length > 0) void loadAll(wanted)
   }
 
   async function loadAll(all: readonly Led[]): Promise<void> {
@@ -110,7 +123,7 @@ async function askMany<K extends Key>(
   return Promise.all(
     orders.map(async (order, at) => {
       try {
-        return await calls.ask({ ...order, onWait: () => known(at) }, loaderOf(at), signal)
+        return await ask({ ...order, onWait: () => known(at) }, loaderOf(at), signal)
       } finally {
         known(at)
       }

@@ -168,6 +168,16 @@ export function ofSet<V>(options: Omit<CallOptions<V>, 'tags'>): Omit<SetOptions
 
 const REQUEST_OPTIONS: ReadonlySet<string> = new Set(['signal', 'forceRefresh'])
 
+/** What has call options, if not all of them, or not those of one request. */
+const OPTIONS_OF = {
+  set: SET_OPTIONS,
+  publish: new Set([...SET_OPTIONS, 'shouldCache', 'earlyRefresh']),
+  wrap: CALL_OPTIONS,
+  keepFresh: CALL_OPTIONS,
+}
+
+export type Where = keyof typeof OPTIONS_OF | 'a call'
+
 /** @throws TypeError or RangeError that names the option, its bound and what was given */
 export function resolveSettings(options: CacheOptions): Settings {
   if (typeof options !== 'object' || options === null) throw new TypeError('createCache takes an object of options')
@@ -226,14 +236,17 @@ export function resolveSettings(options: CacheOptions): Settings {
 export function resolveCall(
   defaults: Policy,
   options: CallOptions<never> & RequestOptions,
-  where: 'a call' | 'set' = 'a call',
+  where: Where = 'a call',
 ): Policy {
   if (typeof options !== 'object' || options === null)
     throw new TypeError(`options must be an object, got ${show(options)}`)
-  if (where === 'set') known(where, options, SET_OPTIONS)
-  else known(where, options, CALL_OPTIONS, REQUEST_OPTIONS)
+  if (where === 'a call') known(where, options, CALL_OPTIONS, REQUEST_OPTIONS)
+  else known(where, options, OPTIONS_OF[where])
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
     throw new TypeError(`signal must be an AbortSignal, got ${show(options.signal)}`)
+  }
+  if (options.forceRefresh !== undefined && typeof options.forceRefresh !== 'boolean') {
+    throw new TypeError(`forceRefresh must be true or false, got ${show(options.forceRefresh)}`)
   }
   return resolvePolicy({ ...defaults.said, ...defined(options) })
 }

@@ -20,7 +20,7 @@ export function hitOf(instance: Instance, id: string, look: Look): FoundValue | 
   if (look.found === 'fault') return undefined
   const found = freshIn(look)
   if (found === undefined) events.emit({ type: 'miss', key: id })
-  else events.emit({ type: look.tier === 'memory' ? 'memoryHit' : 'hit', key: id })
+  else events.emitHit(look.tier === 'memory' ? 'memoryHit' : 'hit', id)
   return found
 }
 
@@ -36,7 +36,8 @@ export async function readMany(instance: Instance, ids: readonly string[]): Prom
   function told(id: string): unknown {
     const memory = held.get(id)
     const found = memory ?? read.get(id)
-    instance.events.emit({ type: memory !== undefined ? 'memoryHit' : found !== undefined ? 'hit' : 'miss', key: id })
+    if (found === undefined) instance.events.emit({ type: 'miss', key: id })
+    else instance.events.emitHit(memory !== undefined ? 'memoryHit' : 'hit', id)
     return found?.value
   }
 
@@ -54,7 +55,8 @@ export async function readMany(instance: Instance, ids: readonly string[]): Prom
     )
     return ids.map(told)
   } catch {
-    return ids.map((id) => held.get(id)?.value) // the breaker told why
+    // The breaker told why; of what was to be read nobody knows whether it is there.
+    return ids.map((id) => (held.get(id) === undefined ? undefined : told(id)))
   } finally {
     for (const one of coming) one.end()
   }

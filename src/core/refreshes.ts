@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { notAsync } from './checks.ts'
 import { createFlights, type Flight } from './flight.ts'
 import type { Instance } from './instance.ts'
+import type { Loss } from './leader.ts'
 import type { Look } from './lookup.ts'
 import { type Loader, loading, type Order, travel } from './trip.ts'
 
@@ -9,11 +10,13 @@ import { type Loader, loading, type Order, travel } from './trip.ts'
 export interface Refreshes {
   /**
    * Begins one, unless one is under way. Over what the look has seen: where something else is there by now, it is done. An
-   * instance whose refresh is another's flight is registered with that, and asks nothing until it has ended.
-   *
-   * @returns whether something new is stored; never rejects
+   * instance whose refresh is another's flight is registered with that, and asks nothing until it has ended. Never rejects.
    */
-  begin(order: Order, load: Loader<unknown>, look: Look): Promise<boolean>
+  begin(order: Order, load: Loader<unknown>, look: Look): Promise<Refreshed>
+  /** Whether one is under way. */
+  has(id: string): boolean
+  /** The flight of one that is under way, which callers may join. */
+  get(id: string): Flight | undefined
   /** Why none is to be begun now: the last one failed, and its time has not come again. */
   rest(id: string): Failure | undefined
   /** How a loader ended that was to replace what is stale. */
@@ -21,11 +24,17 @@ export interface Refreshes {
   /** Who has no loader says that there should be one; told to the next who asks, once. */
   want(id: string): void
   wanted(id: string): boolean
-  get(id: string): Flight | undefined
+  /** The key was invalidated: what is under way is of before, and so is what has failed. */
   detach(id: string): void
+  /** As to tags: nobody may join what is under way, which goes on; there is no second one beside it. */
   seal(): void
   readonly size: number
 }
+
+/** What came of a refresh: something new is stored; it was lost to an invalidation or a write; or why it failed. */
+export type Refreshed =
+  | { readonly type: 'stored' | 'lost' }
+  | { readonly type: 'failed'; readonly failure: Failure; readonly error: unknown }
 
 /** The origin was down or too busy; or something else has failed, and says nothing about what is stale. */
 export type Failure = 'outage' | 'failed'
@@ -48,7 +57,7 @@ interface Rest {
 
 export function createRefreshes(instance: Instance): Refreshes {
   const flights = createFlights()
-  const outcomes = new Map<string, Promise<boolean>>()
+  const underWay = new Map<string, Promise<Refreshed>>()
   const rests = new LRUCache<string, Rest>({ max: MAX_RESTS })
   const wants = new Set<string>()
 
@@ -59,53 +68,66 @@ export function createRefreshes(instance: Instance): Refreshes {
       return
     }
     const now = performance.now()
+    if (last !== undefined && last.until > now) return // of one attempt, or of attempts at once
     // Long ago it says nothing about now.
     const failures = last === undefined || now > last.until + LAST_REST ? 0 : last.failures
     const delay = Math.min(FIRST_REST * 2 ** failures, LAST_REST) * (0.75 + Math.random() / 2)
     rests.set(id, { until: now + delay, failures: failures + 1, how })
   }
 
-  /** Whether something new is stored. */
-  async function refresh(order: Order, load: Loader<unknown>, look: Look): Promise<Failure | 'stored'> {
+  async function refresh(order: Order, load: Loader<unknown>, look: Look): Promise<Refreshed> {
     const { id } = order
-    let tell!: (stored: boolean) => void
-    const told = new Promise<boolean>((resolve) => {
+    let tell!: (how: 'stored' | 'lost' | 'failed') => void
+    const told = new Promise<'stored' | 'lost' | 'failed'>((resolve) => {
       tell = resolve
     })
     let ran = false
+    let loss: Loss | undefined
     const own: Loader<unknown> = (context) => {
       ran = true
       return load(context)
     }
-    const behind: Order = { ...order, onWait: undefined, onEnd: tell }
+    const onLost = (how: Loss) => {
+      loss = how
+    }
+    const behind: Order = { ...order, onWait: undefined, onEnd: tell, onLost }
     const lead = loading(instance, behind, own)
-    // Its own caller never leaves: nobody else need wait for it.
-    const flight = flights.open(id, (opened) => travel(instance, opened, behind, lead, look))
+    const flight = flights.open(id, (opened) => travel(instance, opened, behind, lead, look), { background: true })
     try {
-      const { type } = await flight.wait(PATIENT)
-      if (type !== 'value') return 'failed'
+      // Aborted only where it is lost, and nobody has joined it: who runs the loader may not hear of that.
+      const { type } = await flight.wait({ ...PATIENT, signal: flight.signal })
       // What another instance has computed is there.
-      return !ran || (await told) ? 'stored' : 'failed'
+      const how = type !== 'value' ? 'failed' : ran ? await told : 'stored'
+      return how === 'failed' ? failedBy(new Error(NOTHING_STORED)) : { type: how }
     } catch (error) {
-      return hides(instance, order, error) ? 'outage' : 'failed' // told by the flight
+      if (loss === 'overdue') return failedBy(new Error('its loader takes longer than maxFlightTime'))
+      return loss !== undefined
+        ? { type: 'lost' }
+        : failedBy(error, hides(instance, order, error) ? 'outage' : 'failed')
     }
   }
 
   return {
     begin(order, load, look) {
       const { id } = order
-      const open = outcomes.get(id)
-      if (open !== undefined && flights.get(id) !== undefined) return open
+      const open = underWay.get(id)
+      if (open !== undefined) return open
       wants.delete(id)
       instance.events.emit({ type: 'refresh', key: id })
-      const outcome = refresh(order, load, look).then((how) => {
-        if (outcomes.get(id) === outcome) outcomes.delete(id)
-        ended(id, how)
-        return how === 'stored'
+      const refreshed = refresh(order, load, look).then((how) => {
+        // Detached, it says nothing about what is there now.
+        if (underWay.get(id) !== refreshed) return how
+        underWay.delete(id)
+        if (how.type === 'failed') ended(id, how.failure)
+        if (how.type === 'stored') ended(id, 'stored')
+        return how
       })
-      outcomes.set(id, outcome)
-      return outcome
+      underWay.set(id, refreshed)
+      return refreshed
     },
+
+    has: (id) => underWay.has(id),
+    get: flights.get,
 
     rest(id) {
       const rest = rests.get(id)
@@ -120,20 +142,18 @@ export function createRefreshes(instance: Instance): Refreshes {
     },
 
     wanted: (id) => wants.size > 0 && wants.has(id),
-    get: flights.get,
 
     detach(id) {
       flights.detach(id)
+      underWay.delete(id)
+      rests.delete(id)
       wants.delete(id)
     },
 
-    seal() {
-      flights.seal()
-      wants.clear()
-    },
+    seal: flights.seal,
 
     get size() {
-      return flights.size
+      return underWay.size
     },
   }
 }
@@ -148,9 +168,14 @@ export function hides({ events }: Instance, { id, policy }: Order, error: unknow
   }
 }
 
+function failedBy(error: unknown, failure: Failure = 'failed'): Refreshed {
+  return { type: 'failed', failure, error }
+}
+
+const NOTHING_STORED = 'nothing new could be stored: its value may not be, or the store said no'
+
 /** Waits as long as it takes. */
 const PATIENT = {
-  signal: undefined,
   limit: Number.POSITIVE_INFINITY,
   onLimit: () => Promise.resolve({ type: 'again' as const }),
   opener: true,

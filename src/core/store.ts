@@ -127,11 +127,12 @@ export type ClaimReply =
 export type Ending =
   /** `ttl` in ms, greater than 0, or `Infinity`. */
   | { readonly type: 'value'; readonly entry: Bytes; readonly ttl: number }
-  /** For the waiters only; nothing is stored. */
-  | { readonly type: 'share'; readonly entry: Bytes }
+  /** For the waiters only; nothing is stored. `outdates`: what is there is not to be kept any more, and is deleted. */
+  | { readonly type: 'share'; readonly entry: Bytes; readonly outdates?: boolean | undefined }
   | { readonly type: 'error'; readonly error: Bytes }
   | { readonly type: 'again' }
-  | { readonly type: 'alone' }
+  /** `outdates` as in `share`. */
+  | { readonly type: 'alone'; readonly outdates?: boolean | undefined }
 
 export type Ended =
   /**

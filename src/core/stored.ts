@@ -27,7 +27,7 @@ export interface Stored {
 
 export type StoredFound = Found & { readonly type: 'value' | 'error' }
 
-export function createStored(instance: Instance, flights: Flights, refreshes: Refreshes): Stored {
+export function createStored(instance: Instance, flights: Flights, solos: Flights, refreshes: Refreshes): Stored {
   const { events, session, tier } = instance
   const looks = createLooks(instance)
 
@@ -41,12 +41,12 @@ export function createStored(instance: Instance, flights: Flights, refreshes: Re
 
   /** It is; or it was, and has failed just now. */
   function isRefreshed(id: string): boolean {
-    return refreshes.get(id) !== undefined || flights.get(id) !== undefined || refreshes.rest(id) !== undefined
+    return refreshes.has(id) || flights.get(id) !== undefined || refreshes.rest(id) !== undefined
   }
 
   /** Where there is nothing better. */
   function fallback(id: string): boolean {
-    const late = flights.get(id)?.late === true
+    const late = [flights, refreshes, solos].some((table) => table.get(id)?.late === true)
     if (!late && refreshes.rest(id) !== 'outage') return false
     events.emit({ type: 'stale', key: id, reason: late ? 'softTimeout' : 'error' })
     return true

@@ -1,6 +1,7 @@
+import { Buffer } from 'node:buffer'
 import { LRUCache } from 'lru-cache'
 import { known, show, timer } from './checks.ts'
-import { type Bytes, type Codec, json } from './codec.ts'
+import { type Bytes, type Codec, json, rich } from './codec.ts'
 import { decodeEntry, type Entry, entryTags } from './entry.ts'
 import { freezeAll } from './freeze.ts'
 import { freshFor } from './freshness.ts'
@@ -11,7 +12,7 @@ import { tagIds } from './tag.ts'
 export interface MemoryOptions {
   /** Bytes of all values as they are stored, and their ids: at least 1. Parsed they take some times as much. Default: 64 MiB. */
   maxBytes?: number | undefined
-  /** At least 1; the least recently used go first. Default: 10,000. */
+  /** 1 to 10,000,000; the least recently used go first. Default: 10,000. */
   maxEntries?: number | undefined
   /**
    * ms, at least 1, that a value is kept at most, and never longer than it is fresh: the bound on what is answered after an
@@ -27,16 +28,25 @@ export interface MemorySettings {
   readonly ttl: number
 }
 
+/** Each place takes some 23 bytes from the beginning. */
+const MAX_ENTRIES = 10_000_000
+
 /** @throws TypeError or RangeError that names the option, its bound and what was given */
 export function memorySettings(options: MemoryOptions): MemorySettings {
-  if (typeof options !== 'object' || options === null) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new TypeError(`memory must be { maxBytes, maxEntries, ttl }, got ${show(options)}`)
   }
   known('memory', options, new Set(['maxBytes', 'maxEntries', 'ttl']))
   const { maxBytes = 64 * 1024 * 1024, maxEntries = 10_000, ttl = 30_000 } = options
   for (const [name, given] of Object.entries({ maxBytes, maxEntries })) {
-    if (Number.isInteger(given) && given >= 1) continue
-    throw new RangeError(`memory.${name} must be an integer of at least 1, got ${show(given)}`)
+    if (!Number.isInteger(given) || given < 1) {
+      throw new RangeError(`memory.${name} must be an integer of at least 1, got ${show(given)}`)
+    }
+  }
+  if (maxEntries > MAX_ENTRIES) {
+    throw new RangeError(
+      `memory.maxEntries must be at most ${MAX_ENTRIES}: their places are made at once, got ${maxEntries}`,
+    )
   }
   if (ttl === Number.POSITIVE_INFINITY) {
     throw new RangeError(
@@ -87,10 +97,12 @@ interface Held {
   /** Ids of tags. */
   readonly tags: readonly string[]
   readonly bytes: number
-  /** Plain data, frozen; of all else, and of what nobody has asked for yet, there are only the bytes: it is decoded each time. */
+  /** What nobody can change; of all else, and of what nobody has asked for yet, there are only the bytes: it is decoded each time. */
   found: (Found & { type: 'value' }) | undefined
 }
 
+/** Bytes that a tag of an entry takes besides its name. */
+const TAG_OVERHEAD = 100
 /** Bytes that an entry takes besides its value and its id. */
 const OVERHEAD = 200
 
@@ -135,26 +147,37 @@ function openTier(
   /** What is under way, by id. Taken out, it is not kept. */
   const coming = new Map<string, Set<Coming>>()
   let confirmed = false
+  /** Codecs that answer by a promise: theirs can't be had without one. */
+  const awaited = new Set<string>()
 
   function keep(id: string, entry: Entry, bytes: number, found: Held['found']): void {
     const left = Math.min(ttl, freshFor(entry, now()))
     if (left <= 0) return
     const tags = entry.extension.byteLength === 0 ? [] : tagIds(entryTags(entry))
-    all.set(id, { entry, until: performance.now() + left, tags, bytes, found })
+    const ofTags = 2 * entry.extension.byteLength + tags.length * TAG_OVERHEAD
+    all.set(id, { entry, until: performance.now() + left, tags, bytes: bytes + ofTags, found })
     if (!all.has(id)) return // larger than all of it
     for (const tag of tags) tagged.set(tag, (tagged.get(tag) ?? new Set()).add(id))
   }
+
+  const isKept = ({ codec }: Entry) => codecs.has(codec) && !awaited.has(codec)
 
   /** Of what can't be frozen everybody gets a value of his own. */
   function decoded(id: string, held: Held): (Found & { type: 'value' }) | undefined {
     const { entry } = held
     try {
-      const value = codecs.get(entry.codec)?.decode(entry.payload)
+      const codec = codecs.get(entry.codec)
+      // A codec may give a view of what it is given: of these bytes all get their values.
+      const isOwn = entry.codec === json.id || entry.codec === rich.id || codec?.immutable === true
+      const value = codec?.decode(isOwn ? entry.payload : Buffer.from(entry.payload))
       const found = { type: 'value', value, entry } as const
-      // From now on there is no need for the bytes; the entry, which has them, is small beside what was parsed.
-      if (entry.codec === json.id && freezeAll(value)) held.found = found
-      if (!(value instanceof Promise)) return found
-      value.catch(() => undefined)
+      if (value instanceof Promise) {
+        value.catch(() => undefined) // told where it is read
+        awaited.add(entry.codec)
+      } else {
+        if (codec?.immutable === true || (entry.codec === json.id && freezeAll(value))) held.found = found
+        return found
+      }
     } catch {
       // Read from the store it is told.
     }
@@ -178,16 +201,16 @@ function openTier(
       const isGood = () => others.has(own)
       const own: Coming = {
         keep(found) {
-          if (!isGood() || found.type !== 'value' || !codecs.has(found.entry.codec)) return
+          if (!isGood() || found.type !== 'value' || !isKept(found.entry)) return
           const { value, entry } = found
-          const isFrozen = entry.codec === json.id && freezeAll(value)
+          const isFrozen = codecs.get(entry.codec)?.immutable === true || (entry.codec === json.id && freezeAll(value))
           // A reply may be a view of much more that was received: a part of it would hold all of it.
           const own = { ...entry, extension: copyOf(entry.extension), payload: isFrozen ? NONE : copyOf(entry.payload) }
           keep(id, own, entry.payload.byteLength, isFrozen ? { type: 'value', value, entry: own } : undefined)
         },
         keepBytes(bytes) {
           const entry = isGood() ? decodeEntry(bytes) : undefined
-          if (entry !== undefined && codecs.has(entry.codec)) keep(id, entry, entry.payload.byteLength, undefined)
+          if (entry !== undefined && isKept(entry)) keep(id, entry, entry.payload.byteLength, undefined)
         },
         end() {
           if (others.delete(own) && others.size === 0 && coming.get(id) === others) coming.delete(id)

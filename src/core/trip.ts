@@ -7,10 +7,11 @@ import { claim } from './follower.ts'
 import { freeze } from './freeze.ts'
 import type { Instance } from './instance.ts'
 import type { Key } from './key.ts'
-import { holdLease, type Lease } from './leader.ts'
+import { holdLease, type Lease, type Loss } from './leader.ts'
 import { type FoundValue, type Look, seenIn, valueIn } from './lookup.ts'
 import type { Policy, TagsOption } from './options.ts'
-import { errorOfferOf, offerOf } from './publication.ts'
+import { errorOfferOf, type Offer, offerOf } from './publication.ts'
+import type { Ended, Ending } from './store.ts'
 
 /** What a loader gets. */
 export interface LoadContext {
@@ -49,8 +50,10 @@ export interface Order {
    * later.
    */
   readonly onStore?: ((times: Times) => void) | undefined
-  /** Called when the flight that ran the loader has ended with a value: whether that is stored. */
-  readonly onEnd?: ((stored: boolean) => void) | undefined
+  /** Called when the flight that ran the loader has ended with a value: whether that is stored, or the flight was lost before. */
+  readonly onEnd?: ((how: 'stored' | 'lost' | 'failed') => void) | undefined
+  /** Called where the flight is lost while its loader runs. */
+  readonly onLost?: ((how: Loss) => void) | undefined
   /** Called where this caller waits for what another computes. */
   readonly onWait?: (() => void) | undefined
 }
@@ -93,12 +96,14 @@ export async function travel(
         id,
         token: claimed.token,
         clock: claimed.clock,
+        present: claimed.present,
         policy,
         callers: () => flight.callers,
         abort: flight.abort,
-        lost() {
+        lost(how) {
           flight.detach()
-          if (flight.callers === 0) flight.abort()
+          order.onLost?.(how)
+          if (flight.idle) flight.abort()
         },
       })
       if (flight.callers === 0) return giveBack(flight, lease)
@@ -141,9 +146,9 @@ export function loading(instance: Instance, order: Order, load: Loader<unknown>)
     try {
       value = await run(instance, order, load, flight.signal, stale)
     } catch (error) {
-      // A stale value that is there is worth more than an error.
+      // A value that is there, stale or not, is worth more than an error.
       const offer = (bytes: Bytes) => errorOfferOf(instance, { id, key, token, policy, tags: errorTags }, error, bytes)
-      void lease.fail(error, stale === undefined ? offer : undefined)
+      void lease.fail(error, lease.present === 'none' ? offer : undefined)
       throw error
     }
     const cost = performance.now() - startedAt
@@ -152,39 +157,42 @@ export function loading(instance: Instance, order: Order, load: Loader<unknown>)
     const ending = offer.tags.length === 0 ? offer.ending : await lease.index(offer, order.since?.())
     // Sent before anybody is answered: what this instance asks next, on the same connection, comes after it. Nobody
     // waits for the reply, which would only delay the answer; events tell it.
-    void lease.publish(ending).then((reply) => {
-      const stored = reply?.type === 'ok' && reply.stored
-      // What is not to be kept any more must not be answered to the end of its window either.
-      if (stale !== undefined && reply?.type === 'ok' && offer.ending.type !== 'value') drop(instance, id)
-      order.onEnd?.(stored)
+    void lease.publish(stale === undefined ? ending : outdating(offer, ending)).then((reply) => {
+      order.onEnd?.(outcomeOf(ending, reply))
     })
     if (ending.type === 'value' && offer.times !== undefined) order.onStore?.(offer.times)
     return own(flight, value, ending.type === 'alone')
   }
 }
 
-function drop(instance: Instance, id: string): void {
-  const { breaker, session, settings } = instance
-  const guarded = { op: 'remove', key: id, timeout: settings.commandTimeout, always: true }
-  // Told by the breaker where it fails: the next refresh tries again.
-  instance.behind(breaker.run(guarded, () => session.remove([id])).catch(() => undefined))
+function outcomeOf(ending: Ending, reply: Ended | undefined): 'stored' | 'lost' | 'failed' {
+  if (ending.type === 'again' || reply?.type === 'fenced') return 'lost'
+  return reply?.stored === true ? 'stored' : 'failed'
 }
 
-/** Runs the loader without a flight in the store: its value is not published. */
+/** What may not be kept any more takes what is there with it: that must not be answered to the end of its window. */
+function outdating(offer: Offer, ending: Ending): Ending {
+  const isKept = offer.ending.type === 'value' // it may be, and could not be listed under its tags
+  return !isKept && (ending.type === 'alone' || ending.type === 'share') ? { ...ending, outdates: true } : ending
+}
+
+/**
+ * Runs the loader without a flight in the store: its value is not published. It is told nothing stale: whether that is there yet
+ * nobody has looked.
+ */
 export async function runAlone(
   instance: Instance,
   flight: Flight,
   order: Order,
   load: Loader<unknown>,
   reason: AloneReason,
-  stale: FoundValue | undefined,
 ): Promise<Result> {
   const { events } = instance
   if (flight.callers === 0) return { type: 'again' }
   flight.leads()
   events.emit({ type: 'alone', key: order.id, reason })
   try {
-    return own(flight, await run(instance, order, load, flight.signal, stale), true)
+    return own(flight, await run(instance, order, load, flight.signal, undefined), true)
   } catch (error) {
     events.emit({ type: 'loaderError', key: order.id, error, shared: false })
     throw error

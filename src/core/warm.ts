@@ -1,5 +1,6 @@
-import { show } from './checks.ts'
+import { notAsync, show } from './checks.ts'
 import type { Key } from './key.ts'
+import { freshIn, valueIn } from './lookup.ts'
 import type { Asking } from './many.ts'
 import type { CallOptions, RequestOptions } from './options.ts'
 import type { LoadContext } from './trip.ts'
@@ -38,6 +39,8 @@ export async function warm<K extends Key, V>(
     throw new TypeError('warm takes a list of keys')
   }
   if (typeof load !== 'function') throw new TypeError('warm takes keys and a function that computes the value of one')
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`options must be an object, got ${show(options)}`)
   const { concurrency = 10, onProgress, ...rest } = options
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new RangeError(`concurrency must be an integer of at least 1, got ${show(concurrency)}`)
@@ -52,29 +55,51 @@ export async function warm<K extends Key, V>(
   const failed: { key: Key; error: unknown }[] = []
   let loaded = 0
   let done = 0
+  /** By what `onProgress` threw, or the signal. */
+  let ended = false
+
+  /** Whether this instance ran its loader. */
+  async function computed(id: string, key: K): Promise<boolean> {
+    let ran = false
+    const run = async (context: LoadContext) => {
+      const value = await load(key, context)
+      ran = true
+      return value
+    }
+    const order = { id, key, policy, forced }
+    const look = forced || !calls.enabled(id) ? undefined : await calls.look(id)
+    const isStale = look !== undefined && valueIn(look) !== undefined && freshIn(look) === undefined
+    if (!isStale) await calls.ask(order, run, signal, look)
+    else {
+      // What is stale would be answered, and refreshed behind the answer, by all at once.
+      const refreshed = await calls.refresh(order, run, look)
+      if (refreshed.type === 'failed') throw refreshed.error
+    }
+    return ran
+  }
 
   async function warmOne(id: string, key: K): Promise<void> {
-    const run = (context: LoadContext) => {
-      ran = true
-      return load(key, context)
-    }
-    let ran = false
     try {
-      await calls.ask({ id, key, policy, forced }, run, signal)
-      if (ran) loaded++
+      if (await computed(id, key)) loaded++
     } catch (error) {
       signal?.throwIfAborted()
       failed.push({ key, error })
     }
     done++
-    onProgress?.({ done, failed: failed.length, total: all.size })
+    notAsync('onProgress', onProgress?.({ done, failed: failed.length, total: all.size }))
   }
 
   async function work(): Promise<void> {
     // All take from one iterator: each key is one's own.
     for (const [id, key] of left) {
+      if (ended) return
       signal?.throwIfAborted()
-      await warmOne(id, key)
+      try {
+        await warmOne(id, key)
+      } catch (error) {
+        ended = true
+        throw error
+      }
     }
   }
 

@@ -53,8 +53,9 @@ export function checkWrap(load: unknown, options: { readonly key?: unknown } | u
 
 /** `getOrSet` and its like with options that were checked once. */
 export interface WrapCalls {
-  held(key: Key): { readonly value: unknown } | undefined
-  ask(key: Key, load: Loader<unknown>, forced: boolean, tags: TagsOption | undefined): Promise<unknown>
+  idOf(key: Key): string
+  held(id: string): { readonly value: unknown } | undefined
+  ask(id: string, key: Key, load: Loader<unknown>, forced: boolean, tags: TagsOption | undefined): Promise<unknown>
   keepFresh(key: Key, load: Loader<unknown>, tags: TagsOption | undefined): KeptFresh
 }
 
@@ -73,13 +74,14 @@ export function wrapLoader<A extends unknown[], V>(
     (args: A): Loader<V> =>
     (context) =>
       load(...complete(args), context)
-  const ask = (args: A, forced: boolean) => calls.ask(key(...args), loaderOf(args), forced, tagsOf(args)) as Promise<V>
-  const wrapped = async (...args: A) => {
-    const held = calls.held(key(...args))
-    return held === undefined ? ask(args, false) : (held.value as V)
+  const ask = async (args: A, forced: boolean) => {
+    const asked = key(...args)
+    const id = calls.idOf(asked)
+    const held = forced ? undefined : calls.held(id)
+    return (held === undefined ? calls.ask(id, asked, loaderOf(args), forced, tagsOf(args)) : held.value) as V
   }
 
-  return Object.assign(wrapped, {
+  return Object.assign((...args: A) => ask(args, false), {
     key,
     get: (...args: A) => cache.get<V>(key(...args)),
     set: (...given: [...A, value: V]) => {
@@ -87,7 +89,7 @@ export function wrapLoader<A extends unknown[], V>(
       return cache.set<V>(key(...args), given.at(-1) as V, { ...ofSet(options), tags: tagsOf(args) })
     },
     delete: (...args: A) => cache.delete(key(...args)),
-    refresh: async (...args: A) => ask(args, true),
+    refresh: (...args: A) => ask(args, true),
     keepFresh: (...args: A) => calls.keepFresh(key(...args), loaderOf(args), tagsOf(args)),
   })
 }

@@ -146,7 +146,8 @@ async function sendTagged(instance: Instance, write: Write, policy: Policy): Pro
 async function writeOf(instance: Instance, id: string, value: unknown, policy: Policy): Promise<Write> {
   const times = policy.ttl === undefined ? undefined : timesOf(policy, value, instance.session.now(), 0)
   if (times === undefined || !(times.ttl > 0)) {
-    throw new RangeError(`set needs a ttl greater than 0 (ms), got ${times?.ttl}: say it at createCache or here`)
+    const why = times !== undefined && policy.negativeTtl === times.ttl ? ' (negativeTtl)' : ''
+    throw new RangeError(`set needs a ttl greater than 0 (ms), got ${times?.ttl}${why}: say it at createCache or here`)
   }
   const tags = tagsOf(policy.tags, value)
   const { maxEntryBytes, maxTags } = instance.settings

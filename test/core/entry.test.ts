@@ -181,6 +181,7 @@ describe('bytes of somebody else', () => {
     ['null', 'null'],
     ['tags that are no array', '{"tags":"a"}'],
     ['a tag that is no string', '{"tags":["a",1]}'],
+    ['a tag that is ill-formed', '{"tags":["a","\\ud800"]}'],
   ])('with %s for an extension are an entry without tags', (_, extension) => {
     expect(read(raw({ extension }))).toMatchObject({ payload: PAYLOAD, tags: [] })
   })
@@ -215,7 +216,7 @@ const header: fc.Arbitrary<EntryHeader> = fc.record({
   staleIfError: duration(),
   cost: fc.float({ min: 0, noNaN: true }),
   beta: fc.float({ min: 0, noNaN: true }),
-  tags: fc.array(fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('\ud800', '__proto__', '"'))),
+  tags: fc.array(fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('__proto__', '"'))),
 })
 
 /** Header and payload, as they were given to `encodeEntry`. */

@@ -198,16 +198,22 @@ function endingArguments(ending: Ending): Partial<EndArguments> & { readonly let
       return { letter: VALUE, body: ending.entry, write: 'set', px: expiryOf(ending.ttl) }
     case 'share':
       // Too large for a message, and nowhere to be read: it need not be sent at all.
-      return ending.entry.byteLength > INLINE_LIMIT ? { letter: ALONE } : { letter: VALUE, body: ending.entry }
+      return ending.entry.byteLength > INLINE_LIMIT
+        ? { letter: ALONE, write: writeOf(ending) }
+        : { letter: VALUE, body: ending.entry, write: writeOf(ending) }
     case 'error':
       return { letter: ERROR, body: ending.error }
     case 'again':
       return { letter: AGAIN }
     case 'alone':
-      return { letter: ALONE }
+      return { letter: ALONE, write: writeOf(ending) }
     default:
       return ending satisfies never
   }
+}
+
+function writeOf({ outdates }: Ending & { type: 'share' | 'alone' }): 'del' | '' {
+  return outdates === true ? 'del' : ''
 }
 
 function encodeSeen(seen: Seen): Buffer {

@@ -112,7 +112,7 @@ end
  *
  * KEYS  entry and flight of each id
  * ARGV  1 prefix of the inbox channels, 2 bytes that bodies of the messages of one id may have in all; then for each id: token or
- *       '', id, outcome letter, body: entry, error or '', 'set' or '' for the entry, its ttl (ms) or '' for none
+ *       '', id, outcome letter, body: entry, error or '', 'set', 'del' or '' for the entry, its ttl (ms) or '' for none
  * Returns for each id {FENCED} | {ERROR, message} | {OK, stored, why not, leader, letter as told, waiters that PUBLISH could not
  * reach ...}
  */
@@ -143,9 +143,10 @@ local function write(entry, flight, token, letter, body, set, ttl)
   return {'OK', stored, refused, leader or '', letter}, leader
 end
 
-local function finish(flight, leader, id, letter, body, result)
+local function finish(entry, flight, leader, id, letter, body, set, result)
   local waiters = waitersOf(flight)
   redis.call('DEL', flight)
+  if set == 'del' and redis.call('TYPE', entry).ok == 'string' then redis.call('DEL', entry) end
   if letter == '${VALUE}' and #body * #waiters > tonumber(ARGV[2]) then
     body = ''
     if result[2] == '1' then letter = '${READY}' else letter = '${ALONE}' end
@@ -162,7 +163,9 @@ for i = 1, #KEYS / 2 do
 end
 for i = 1, #KEYS / 2 do
   local at = 6 * i - 3
-  if leaders[i] then finish(KEYS[2 * i], leaders[i], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], replies[i]) end
+  if leaders[i] then
+    finish(KEYS[2 * i - 1], KEYS[2 * i], leaders[i], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], replies[i])
+  end
 end
 return replies
 `
@@ -228,7 +231,7 @@ export interface EndArguments {
   readonly id: string
   readonly letter: string
   readonly body: Bytes | ''
-  readonly write: 'set' | ''
+  readonly write: 'set' | 'del' | ''
   readonly px: string
 }
 

@@ -68,7 +68,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'an instance that does not seal when it hears of a tag': {
     file: 'core/createCache.ts',
-    edits: [["if (all || tags.length > 0) calls.seal(all ? 'all' : tags)", '']],
+    edits: [["if (all || tags.length > 0) writer.seal(all ? 'all' : tags)", '']],
     violates: /^I4.* had been heard of there/,
   },
   'a leader that reads the epochs before it lists its id': {

@@ -70,6 +70,25 @@ export function ending(source: StoreSource): void {
     }
   })
 
+  test('what outdates the entry before it takes that with it, and nothing that is of another type or flight', async () => {
+    await using peers = await openPeers(source)
+    const [leader, waiter] = [await peers.join(), await peers.join()]
+    for (const ending of [
+      { type: 'share', entry: entryOf(newToken(), 'shared'), outdates: true },
+      { type: 'alone', outdates: true },
+    ] as const satisfies Ending[]) {
+      const before = entryOf(newToken(), 'before')
+      await leader.session.set('x', before, LONG)
+      expect(await leader.session.end('x', newToken(), ending)).toEqual({ type: 'fenced' })
+      expect(textOf(await leader.session.read('x'))).toBe(textOf(before))
+      const token = await leader.lead('x')
+      await waiter.wait('x')
+      expect(await leader.session.end('x', token, ending)).toEqual({ type: 'ok', stored: false })
+      expect((await waiter.message(token)).outcome.type).toBe(ending.type === 'share' ? 'value' : 'alone')
+      expect(await leader.session.read('x')).toBeUndefined()
+    }
+  })
+
   test('who waits for the second flight of an entry with stamp has the second value', async () => {
     await using peers = await openPeers(source)
     const [leader, waiter] = [await peers.join(), await peers.join()]

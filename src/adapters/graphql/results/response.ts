@@ -36,6 +36,7 @@ export interface StoredResponse {
  */
 export const responseCodec: Codec = {
   id: 'graphql',
+  immutable: true, // nobody writes into it
   encode(value) {
     const { bytes, etag, createdAt, ttl } = value as StoredResponse
     const encoded = Buffer.allocUnsafe(FIXED_BYTES + etag.length + bytes.byteLength)

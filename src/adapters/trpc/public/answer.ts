@@ -17,6 +17,7 @@ export interface PublicAnswer {
 /** What an answer is made of: `| 8 createdAt | 8 ttl | 1 length of the type | 1 length of the tag | type | tag | bytes |`. */
 export const publicAnswerCodec: Codec = {
   id: 'trpc-public',
+  immutable: true, // nobody writes into it
   encode(value) {
     const { bytes, etag, type, createdAt, ttl } = value as PublicAnswer
     const encoded = Buffer.allocUnsafe(FIXED_BYTES + type.length + etag.length + bytes.byteLength)
