@@ -18,7 +18,7 @@ export type AloneReason =
 
 /** Everything that happens in a cache, as `cache.on` tells it. `key` is the id: the canonical text of the key. */
 export type CacheEvent =
-  /** The store had the value, and it is fresh. */
+  /** The store had the value, and it is fresh; or an error that was stored in the place of one, which is thrown. */
   | { readonly type: 'hit'; readonly key: string }
   /** This process's memory had it: the store was not asked. */
   | { readonly type: 'memoryHit'; readonly key: string }
@@ -34,7 +34,7 @@ export type CacheEvent =
   | { readonly type: 'refresh'; readonly key: string }
   /** What is kept fresh could not be refreshed; it is tried again in `retryIn` ms. */
   | { readonly type: 'keepFresh'; readonly what: string; readonly error: unknown; readonly retryIn: number }
-  /** It had none. */
+  /** There is none that may be answered as it is. */
   | { readonly type: 'miss'; readonly key: string }
   /** A caller joined a flight of this instance. */
   | { readonly type: 'join'; readonly key: string }

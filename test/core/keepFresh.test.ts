@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { type Cache, createCache, memoryStore } from '../../src/index.ts'
+import { type Cache, createCache, type Link, memoryStore } from '../../src/index.ts'
 import { onEveryStore } from './everyStore.ts'
 import { gatedStore } from './gates.ts'
 import { createOrigin } from './origin.ts'
@@ -145,6 +145,60 @@ describe('keepFresh', () => {
     expect(runs).toBe(1)
   })
 
+  it('a loader that hangs is one that has failed', async () => {
+    const { cache, trace } = open({ maxFlightTime: 1000 })
+    const origin = createOrigin()
+    cache.keepFresh('key', origin.load)
+    await pass(1200)
+    expect(trace.of('keepFresh')[0]?.error).toMatchObject({ message: 'its loader takes longer than maxFlightTime' })
+    await pass(1100)
+    ;(await origin.started(2)).finish('value')
+    await pass(20)
+    expect(await cache.get('key')).toBe('value')
+  })
+
+  it('is looked at when it was invalidated, and not when something else was', async () => {
+    const store = gatedStore(memoryStore())
+    const [{ cache }, other] = [open({ store }), open({ store })]
+    cache.keepFresh('key', () => 'value', { tags: ['t'] })
+    await pass(500)
+    const reads = store.count('read')
+    for (const change of [
+      () => other.cache.set('something', 'else'),
+      () => other.cache.invalidate({ tags: ['u'] }),
+      () => cache.delete('something'),
+    ]) {
+      await change()
+      await pass(500)
+    }
+    expect(store.count('read')).toBe(reads)
+    await other.cache.invalidate({ tags: ['t'] })
+    await pass(500)
+    expect(await cache.get('key')).toBe('value')
+  })
+
+  it('is looked at when messages come again: what was said before was not heard', async () => {
+    let link!: Link
+    const inner = memoryStore()
+    const store = gatedStore({
+      name: 'told',
+      open(given) {
+        link ??= given
+        return inner.open(given)
+      },
+    })
+    const { cache } = open({ store })
+    let runs = 0
+    cache.keepFresh('key', () => ++runs)
+    await pass(500)
+    link.tell({ type: 'inbox', confirmed: false })
+    await createCache({ store: inner, namespace: 'atomcache', ttl: 1000 }).delete('key')
+    await pass(20)
+    link.tell({ type: 'inbox', confirmed: true })
+    await pass(500)
+    expect(runs).toBe(2)
+  })
+
   it('ends where it is stopped, and with the cache', async () => {
     const { cache } = open({ ttl: 1000 })
     let runs = 0
@@ -200,6 +254,8 @@ describe('keepFresh', () => {
     expect(() => cache.keepFresh('key', 'load' as never)).toThrow('keepFresh takes a key and a function')
     expect(() => cache.keepFresh('key', () => 1)).toThrow('keepFresh needs a ttl')
     expect(() => cache.keepFresh('key', () => 1, { ttl: -1 })).toThrow('ttl must be greater than 0')
+    const signal = { ttl: 1, signal: new AbortController().signal } as object
+    expect(() => cache.keepFresh('key', () => 1, signal)).toThrow('keepFresh has no option "signal"')
   })
 })
 

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { encodeEntry, NO_WINDOWS } from '../../../src/core/entry.ts'
 import { createCache, type Link, memoryStore, type Store } from '../../../src/index.ts'
 import { onEveryStore, type Service } from '../everyStore.ts'
 import { type GatedStore, gatedStore } from '../gates.ts'
@@ -279,6 +280,67 @@ describe('the memory tier', () => {
     expect(await cache.get('large')).toHaveLength(20_000)
     await cache.close()
     expect(cache.stats().memory).toEqual({ entries: 0, bytes: 0 })
+  })
+
+  it('counts tags, and refuses more places than there can be', async () => {
+    const cache = createCache({ ttl: 60_000, memory: { maxBytes: 100_000 } })
+    await settled()
+    const tags = Array.from({ length: 300 }, (_, i) => `a tag of this entry ${i}`)
+    for (let i = 0; i < 10; i++) await cache.getOrSet(`key:${i}`, () => i, { tags })
+    await vi.waitFor(() => expect(cache.stats().events.publish).toBe(10))
+    expect(cache.stats().memory.entries).toBeLessThanOrEqual(2)
+    await cache.close()
+    expect(() => createCache({ memory: { maxEntries: 1e9 } })).toThrow('memory.maxEntries must be at most 10000000')
+    expect(() => createCache({ memory: [] as object })).toThrow('memory must be { maxBytes, maxEntries, ttl }')
+    expect(() => createCache({ memory: { ttl: Infinity } })).toThrow('memory.ttl must be finite')
+    expect(() => createCache({ memory: { maxBytes: 0 } })).toThrow('memory.maxBytes must be an integer of at least 1')
+  })
+
+  it('gives each caller bytes of its own, whatever a codec makes of them; and one value to all of an immutable one', async () => {
+    const raw = { id: 'raw', encode: (value: unknown) => value as Uint8Array, decode: (bytes: Uint8Array) => bytes }
+    const once = {
+      id: 'once',
+      immutable: true,
+      encode: raw.encode,
+      decode: (bytes: Uint8Array) => ({ size: bytes.length }),
+    }
+    const later = { id: 'later', encode: raw.encode, decode: async (bytes: Uint8Array) => bytes.length }
+    const cache = createCache({ ttl: 60_000, memory: {} })
+    const trace = traceOf(cache)
+    await settled()
+    await cache.set('raw', Buffer.from('abc'), { codec: raw })
+    await cache.get('raw')
+    for (let i = 0; i < 3; i++) {
+      const value = (await cache.get('raw')) as Buffer
+      expect(value.toString()).toBe('abc')
+      value.fill(0)
+    }
+    await cache.set('once', Buffer.from('abc'), { codec: once })
+    const value = await cache.get('once')
+    for (let i = 0; i < 3; i++) expect(await cache.get('once')).toBe(value)
+    expect(trace.of('memoryHit')).toHaveLength(6)
+    await cache.set('later', Buffer.from('abc'), { codec: later })
+    for (let i = 0; i < 3; i++) expect(await cache.get('later')).toBe(3)
+    expect(cache.stats().memory.entries).toBe(2)
+    await cache.close()
+  })
+
+  it('takes a foreign entry with an ill-formed tag as one without tags', async () => {
+    const store = memoryStore()
+    const cache = createCache({ store, ttl: 60_000, memory: {} })
+    await settled()
+    const session = store.open({
+      namespace: 'atomcache',
+      instanceId: 'other',
+      commandTimeout: 100,
+      tell: () => undefined,
+    })
+    const header = { stamp: 'A'.repeat(16), codec: 'json', createdAt: Date.now(), ttl: 60_000, ...NO_WINDOWS }
+    const entry = encodeEntry({ ...header, tags: ['\ud800'] }, Buffer.from('"theirs"'))
+    await session.set('key', entry, 60_000)
+    expect(await cache.getMany(['key'])).toEqual(['theirs'])
+    expect(await cache.get('key')).toBe('theirs')
+    await cache.close()
   })
 
   it('holds no part of what else was received', async () => {
