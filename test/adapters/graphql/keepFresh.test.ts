@@ -80,7 +80,7 @@ describe('an operation that is kept fresh in Yoga', () => {
     keep(town.sites[0])
     await town.trace.saw('publish')
     town.origin.error = new graphql.GraphQLError('down')
-    expect(await failure(town)).toEqual(['query It', 'Error: nothing new is stored: down'])
+    expect(await failure(town)).toEqual(['query It', 'Error: the result of the operation is not stored: down'])
     const { it } = bodyOf(await town.sites[1].post({ query: QUERY, variables })).data as { it: string }
     expect(it).toMatch(/^it \d$/)
     const published = town.trace.of('publish').length
