@@ -4,8 +4,7 @@ import type { AloneReason } from './events.ts'
 import type { Result } from './flight.ts'
 import type { Instance } from './instance.ts'
 import type { FoundValue, Look } from './lookup.ts'
-import { hides } from './refreshes.ts'
-import { type Loader, loading, type Order, runAlone } from './trip.ts'
+import { hides, type Loader, loading, type Order, runAlone } from './trip.ts'
 
 /** How one caller gets its value. */
 export interface Answers {

@@ -1,9 +1,9 @@
 import type { Flight, Flights, Result } from './flight.ts'
 import type { Instance } from './instance.ts'
 import { type FoundValue, type Look, valueIn } from './lookup.ts'
-import { hides, type Refreshes } from './refreshes.ts'
+import type { Refreshes } from './refreshes.ts'
 import type { Stored, StoredFound } from './stored.ts'
-import { type Lead, type Loader, type Order, travel } from './trip.ts'
+import { hides, type Lead, type Loader, type Order, travel } from './trip.ts'
 
 /** What the callers of one cache share. */
 export interface Tables {

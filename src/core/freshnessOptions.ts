@@ -59,6 +59,8 @@ export interface FreshnessPolicy {
   readonly errorTtl: number | ((error: unknown) => number)
   /** Of an adapter: which values are of no use when they are not fresh, nor worth a refresh before. Default: none. */
   readonly neverStale?: (value: unknown) => boolean
+  /** Of an adapter, in the place of the rule: whether an error says that what is stale is not to be kept any more. */
+  readonly outdates?: (error: unknown) => boolean
 }
 
 export const FRESHNESS_OPTIONS: readonly string[] = [

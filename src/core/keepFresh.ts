@@ -101,6 +101,10 @@ export function createKeeper(instance: Instance): Keeper {
 
     const kept: Kept = {
       wake,
+      retry() {
+        failures = 0
+        wake()
+      },
       // Of what was never there nobody knows what it is.
       isOf: (ids, tags) => known === undefined || ids.has(known.id) || known.tags.some((tag) => tags.has(tag)),
     }
@@ -127,8 +131,10 @@ export function createKeeper(instance: Instance): Keeper {
     for (const kept of all) if (tags === 'all' || kept.isOf(ofIds, ofTags)) kept.wake()
   }
 
-  // What was said while nothing was heard nobody knows.
-  instance.onConfirm(() => wake([], 'all'))
+  // What was said while nothing was heard nobody knows; and what has failed may have failed for that.
+  instance.onConfirm(() => {
+    for (const kept of all) kept.retry()
+  })
   return {
     keep,
     wake,
@@ -137,6 +143,8 @@ export function createKeeper(instance: Instance): Keeper {
 
 interface Kept {
   wake(): void
+  /** As `wake`, also where it has failed. */
+  retry(): void
   /** Whether an invalidation of these ids and tags may be of it. */
   isOf(ids: ReadonlySet<string>, tags: ReadonlySet<string>): boolean
 }

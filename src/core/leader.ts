@@ -25,8 +25,9 @@ export interface Lease {
    * Tells the error, or that it can't be told.
    *
    * @param offer of what may be told: how it is stored in the place of a value, if it is to be
+   * @param outdates whether it says that what is there is not to be kept any more
    */
-  fail(error: unknown, offer?: (error: Bytes) => Offer | undefined): Promise<Ended | undefined>
+  fail(error: unknown, offer?: (error: Bytes) => Offer | undefined, outdates?: boolean): Promise<Ended | undefined>
   /** Gives the flight back: those who wait claim again. */
   release(reason: string): Promise<Ended | undefined>
   /** Nobody waits here any more: ask whether somebody does elsewhere, and give up if not. */
@@ -167,14 +168,21 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
     })
   }
 
-  async function fail(error: unknown, offerOf?: (error: Bytes) => Offer | undefined): Promise<Ended | undefined> {
+  async function fail(
+    error: unknown,
+    offerOf?: (error: Bytes) => Offer | undefined,
+    outdates?: boolean,
+  ): Promise<Ended | undefined> {
     const bytes = mayShare(error) ? encodeError(error) : undefined
     events.emit({ type: 'loaderError', key: id, error, shared: bytes !== undefined })
     // An abort says nothing about the value: the next one to ask may have it.
     if (isAbort(error)) return release('aborted')
     const offer = bytes && offerOf?.(bytes)
     if (offer !== undefined) return publish(offer.tags.length === 0 ? offer.ending : await index(offer))
-    return end(bytes === undefined ? { type: 'alone' } : { type: 'error', error: bytes }, () => undefined)
+    return end(
+      bytes === undefined ? { type: 'alone', outdates } : { type: 'error', error: bytes, outdates },
+      () => undefined,
+    )
   }
 
   function mayShare(error: unknown): boolean {

@@ -2,9 +2,9 @@ import { atLeast, known, show, timer } from './checks.ts'
 import type { Codec } from './codec.ts'
 import { isShareable } from './errors.ts'
 import { FRESHNESS_OPTIONS, type FreshnessOptions, type FreshnessPolicy, freshnessPolicy } from './freshnessOptions.ts'
+import { type MemoryOptions, type MemorySettings, memorySettings } from './memoryOptions.ts'
 import type { Store } from './store.ts'
 import { checkTags } from './tag.ts'
-import { type MemoryOptions, type MemorySettings, memorySettings } from './tier.ts'
 
 /** How a value is computed, kept and waited for; as defaults at `createCache`, or per call. */
 export interface CallOptions<V = unknown> extends FreshnessOptions<V> {

@@ -1,10 +1,9 @@
 import { LRUCache } from 'lru-cache'
-import { notAsync } from './checks.ts'
 import { createFlights, type Flight } from './flight.ts'
 import type { Instance } from './instance.ts'
 import type { Loss } from './leader.ts'
 import type { Look } from './lookup.ts'
-import { type Loader, loading, type Order, travel } from './trip.ts'
+import { hides, type Loader, loading, type Order, travel } from './trip.ts'
 
 /** Refreshes that go on behind answers: one per key and instance, and over all instances one that runs the loader. */
 export interface Refreshes {
@@ -155,16 +154,6 @@ export function createRefreshes(instance: Instance): Refreshes {
     get size() {
       return underWay.size
     },
-  }
-}
-
-/** Whether a stale value is answered in the place of the error. */
-export function hides({ events }: Instance, { id, policy }: Order, error: unknown): boolean {
-  try {
-    return Boolean(notAsync('isOutage', policy.isOutage(error)))
-  } catch (thrown) {
-    events.emit({ type: 'policyError', key: id, option: 'isOutage', error: thrown })
-    return false
   }
 }
 

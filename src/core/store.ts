@@ -129,7 +129,8 @@ export type Ending =
   | { readonly type: 'value'; readonly entry: Bytes; readonly ttl: number }
   /** For the waiters only; nothing is stored. `outdates`: what is there is not to be kept any more, and is deleted. */
   | { readonly type: 'share'; readonly entry: Bytes; readonly outdates?: boolean | undefined }
-  | { readonly type: 'error'; readonly error: Bytes }
+  /** `outdates` as in `share`. */
+  | { readonly type: 'error'; readonly error: Bytes; readonly outdates?: boolean | undefined }
   | { readonly type: 'again' }
   /** `outdates` as in `share`. */
   | { readonly type: 'alone'; readonly outdates?: boolean | undefined }

@@ -1,5 +1,7 @@
+import { notAsync } from './checks.ts'
 import type { Bytes } from './codec.ts'
 import { type Entry, hasStamp, type Times } from './entry.ts'
+import { isAbort, speaksOfRights } from './errors.ts'
 import { type AloneReason, loadChannel, type TraceMessage } from './events.ts'
 import { fitOf } from './fit.ts'
 import type { Flight, Result } from './flight.ts'
@@ -148,7 +150,11 @@ export function loading(instance: Instance, order: Order, load: Loader<unknown>)
     } catch (error) {
       // A value that is there, stale or not, is worth more than an error.
       const offer = (bytes: Bytes) => errorOfferOf(instance, { id, key, token, policy, tags: errorTags }, error, bytes)
-      void lease.fail(error, lease.present === 'none' ? offer : undefined)
+      void lease.fail(
+        error,
+        lease.present === 'none' ? offer : undefined,
+        stale !== undefined && outdates(policy, error),
+      )
       throw error
     }
     const cost = performance.now() - startedAt
@@ -168,6 +174,16 @@ export function loading(instance: Instance, order: Order, load: Loader<unknown>)
 function outcomeOf(ending: Ending, reply: Ended | undefined): 'stored' | 'lost' | 'failed' {
   if (ending.type === 'again' || reply?.type === 'fenced') return 'lost'
   return reply?.stored === true ? 'stored' : 'failed'
+}
+
+/** Whether the origin has answered, and not with what is there: such as that it is gone. What speaks of one caller's rights does not. */
+function outdates({ isOutage, outdates }: Policy, error: unknown): boolean {
+  try {
+    if (outdates !== undefined) return outdates(error)
+    return !isAbort(error) && !speaksOfRights(error) && !isOutage(error)
+  } catch {
+    return false // told where it is asked whether it hides the error
+  }
 }
 
 /** What may not be kept any more takes what is there with it: that must not be answered to the end of its window. */
@@ -219,4 +235,14 @@ async function run(
   if (!loadChannel.hasSubscribers) return load(context)
   const trace: TraceMessage = { namespace: settings.namespace, instanceId, key: id }
   return loadChannel.tracePromise(async () => load(context), trace)
+}
+
+/** Whether a stale value is answered in the place of the error. */
+export function hides({ events }: Instance, { id, policy }: Order, error: unknown): boolean {
+  try {
+    return Boolean(notAsync('isOutage', policy.isOutage(error)))
+  } catch (thrown) {
+    events.emit({ type: 'policyError', key: id, option: 'isOutage', error: thrown })
+    return false
+  }
 }

@@ -158,7 +158,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
           return entry !== undefined && hasStamp(entry, token) ? { type: 'ok', stored: true } : { type: 'fenced' }
         }
         if (ending.type !== 'value') {
-          if ((ending.type === 'share' || ending.type === 'alone') && ending.outdates === true) entries.delete(place)
+          if (ending.type !== 'again' && ending.outdates === true) entries.delete(place)
           finish(id, flight, ending.type === 'share' ? { type: 'value', entry: ending.entry } : ending)
           return { type: 'ok', stored: false }
         }

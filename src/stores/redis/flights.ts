@@ -202,7 +202,7 @@ function endingArguments(ending: Ending): Partial<EndArguments> & { readonly let
         ? { letter: ALONE, write: writeOf(ending) }
         : { letter: VALUE, body: ending.entry, write: writeOf(ending) }
     case 'error':
-      return { letter: ERROR, body: ending.error }
+      return { letter: ERROR, body: ending.error, write: writeOf(ending) }
     case 'again':
       return { letter: AGAIN }
     case 'alone':
@@ -212,7 +212,7 @@ function endingArguments(ending: Ending): Partial<EndArguments> & { readonly let
   }
 }
 
-function writeOf({ outdates }: Ending & { type: 'share' | 'alone' }): 'del' | '' {
+function writeOf({ outdates }: Ending & { type: 'share' | 'error' | 'alone' }): 'del' | '' {
   return outdates === true ? 'del' : ''
 }
 

@@ -7,6 +7,16 @@ export interface Probe {
   heard(): void
 }
 
+/** What a probe finds out. */
+export interface Findings {
+  /** It was sent, and did not come. */
+  lost(): void
+  /** Whether what is sent arrives nobody knows: it could not be sent, or was not in time. */
+  doubted(): void
+  /** One has arrived, after it was doubted. */
+  sure(): void
+}
+
 /** ms between two probes, and ms that one may take. */
 const PROBE_EVERY = 3000
 const PROBE_LIMIT = 1000
@@ -15,14 +25,14 @@ const PROBE_LIMIT = 1000
  * A connection may die in silence, and a node of a cluster hear nothing any more of what the others are told: both show
  * only in a message to oneself that does not come.
  *
- * @param send the message; where it can't be sent nothing is learned
- * @param lost called when it was sent, and did not come
+ * @param send the message
  */
-export function createProbe(send: () => Promise<unknown>, lost: () => void): Probe {
+export function createProbe(send: () => Promise<unknown>, { lost, doubted, sure }: Findings): Probe {
   let timer: NodeJS.Timeout | undefined
   /** Of `start` and `stop`: what a probe of before finds counts no more. */
   let round = 0
   let arrived = false
+  let isDoubted = false
 
   function wait(ms: number, then: () => void): void {
     const own = round
@@ -41,8 +51,12 @@ export function createProbe(send: () => Promise<unknown>, lost: () => void): Pro
     wait(PROBE_LIMIT, () => {
       // Where it was sent only now it may come in a moment.
       const overdue = !arrived && performance.now() - sentAt > PROBE_LIMIT / 2
-      if (overdue) lost()
-      else wait(PROBE_EVERY - PROBE_LIMIT, probe)
+      if (overdue) return lost()
+      if (!arrived && !isDoubted) {
+        isDoubted = true
+        doubted()
+      }
+      wait(PROBE_EVERY - PROBE_LIMIT, probe)
     })
   }
 
@@ -54,11 +68,15 @@ export function createProbe(send: () => Promise<unknown>, lost: () => void): Pro
   return {
     start() {
       stop()
+      isDoubted = false
       wait(PROBE_EVERY, probe)
     },
     stop,
     heard() {
       arrived = true
+      if (!isDoubted) return
+      isDoubted = false
+      sure()
     },
   }
 }

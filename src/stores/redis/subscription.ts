@@ -43,10 +43,11 @@ export function subscribe(
     never = reject
   })
   confirmed.catch(() => undefined) // told to those who wait for it; nobody may
-  const probe = createProbe(
-    () => publish(inbox, PROBE),
-    () => connection?.client.disconnect(true),
-  )
+  const probe = createProbe(() => publish(inbox, PROBE), {
+    lost: () => connection?.client.disconnect(true),
+    doubted: () => link.tell({ type: 'inbox', confirmed: false }),
+    sure: () => link.tell({ type: 'inbox', confirmed: true }),
+  })
 
   function open(own: Redis): void {
     // Timers run before sockets are read: after a blocked event loop the reply may be here already.

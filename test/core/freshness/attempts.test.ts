@@ -138,6 +138,24 @@ onEveryStore((service) => {
     await Promise.all([led, followed])
   })
 
+  it.each([
+    ['staleWhileRevalidate', { code: 'NOT_FOUND' }, undefined],
+    ['staleWhileRevalidate', { status: 401 }, 'old'],
+    ['staleWhileRevalidate', { status: 503 }, 'old'],
+    ['staleIfError', { code: 'NOT_FOUND' }, undefined],
+    ['staleIfError', { status: 403 }, 'old'],
+  ])('within %s, after an error with %o, there is %s', async (window, said, left) => {
+    const options = { [window]: 60_000 }
+    const { cache, trace } = await service.open(options)
+    await setStale(cache, 'key', 'old', options)
+    const fail = () => Promise.reject(Object.assign(new Error('no'), said))
+    await cache.getOrSet('key', fail).catch(() => undefined)
+    await trace.saw('loaderError')
+    await vi.waitFor(() => expect(cache.stats().flights).toBe(0))
+    await vi.waitFor(async () => expect((await cache.entry('key'))?.value).toBe(left))
+    if (left === undefined) await expect(cache.getOrSet('key', fail)).rejects.toThrow('no')
+  })
+
   it('warm refreshes what is stale, so many at once, and tells what failed', async () => {
     const { cache } = await service.open(WINDOW)
     const keys = Array.from({ length: 10 }, (_, i) => `key:${i}`)

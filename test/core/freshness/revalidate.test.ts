@@ -13,6 +13,7 @@ onEveryStore((service) => {
     const [a, b] = [await service.open(WINDOW), await service.open(WINDOW)]
     const origin = createOrigin()
     await setStale(a.cache, 'key', 'old', WINDOW)
+    await b.trace.saw('invalidate')
     a.trace.clear()
     b.trace.clear()
     expect(await a.cache.getOrSet('key', origin.load)).toBe('old')

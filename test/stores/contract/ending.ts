@@ -76,6 +76,7 @@ export function ending(source: StoreSource): void {
     for (const ending of [
       { type: 'share', entry: entryOf(newToken(), 'shared'), outdates: true },
       { type: 'alone', outdates: true },
+      { type: 'error', error: Buffer.from('{}'), outdates: true },
     ] as const satisfies Ending[]) {
       const before = entryOf(newToken(), 'before')
       await leader.session.set('x', before, LONG)
@@ -84,7 +85,7 @@ export function ending(source: StoreSource): void {
       const token = await leader.lead('x')
       await waiter.wait('x')
       expect(await leader.session.end('x', token, ending)).toEqual({ type: 'ok', stored: false })
-      expect((await waiter.message(token)).outcome.type).toBe(ending.type === 'share' ? 'value' : 'alone')
+      expect((await waiter.message(token)).outcome.type).toBe(ending.type === 'share' ? 'value' : ending.type)
       expect(await leader.session.read('x')).toBeUndefined()
     }
   })

@@ -11,17 +11,20 @@ afterEach(() => {
 /** A probe whose messages arrive after `delay` ms, or never; `send` is what sending comes to. */
 function probing(delay: number | undefined, send: () => Promise<unknown> = async () => 1) {
   const counts = { sent: 0, lost: 0 }
+  const told: string[] = []
   const probe = createProbe(
     () => {
       counts.sent++
       if (delay !== undefined) setTimeout(() => probe.heard(), delay)
       return send()
     },
-    () => {
-      counts.lost++
+    {
+      lost: () => void counts.lost++,
+      doubted: () => void told.push('doubted'),
+      sure: () => void told.push('sure'),
     },
   )
-  return { probe, counts }
+  return { probe, counts, told }
 }
 
 test('sends a message every 3 s, and is content with each that arrives', async () => {
@@ -45,12 +48,18 @@ test('says once that the connection is lost, within 5 s of its silence, and wait
   expect(counts).toEqual({ sent: 2, lost: 2 })
 })
 
-test('learns nothing from a message that could not be sent, or is not sent yet, and sends another one', async () => {
+test('doubts, once, where a message could not be sent, or is not sent yet, and sends another one', async () => {
   const refused = probing(undefined, () => Promise.reject(new Error('no')))
   const pending = probing(undefined, () => new Promise(() => {}))
   for (const { probe } of [refused, pending]) probe.start()
   await vi.advanceTimersByTimeAsync(15_100)
-  for (const { counts } of [refused, pending]) expect(counts).toEqual({ sent: 5, lost: 0 })
+  for (const { counts, told, probe } of [refused, pending]) {
+    expect(counts).toEqual({ sent: 5, lost: 0 })
+    expect(told).toEqual(['doubted'])
+    probe.heard()
+    probe.heard()
+    expect(told).toEqual(['doubted', 'sure'])
+  }
 })
 
 test('gives a message that was sent late the time to arrive', async () => {

@@ -31,5 +31,8 @@ export function responsePolicies(internals: Internals, freshness: ResponseFreshn
   }
   // An old error is no better than none.
   const neverStale = (response: unknown) => (response as StoredResponse).failed
-  return { said, stored: Object.freeze({ ...internals.policy({ ...freshness, ...(own as object) }), neverStale }) }
+  // A part of the result has an error: that says little of the whole.
+  const outdates = () => false
+  const stored = { ...internals.policy({ ...freshness, ...(own as object) }), neverStale, outdates }
+  return { said, stored: Object.freeze(stored) }
 }
