@@ -10,6 +10,7 @@ import {
   type ProcessHistory,
   type Value,
 } from '../history.ts'
+import { countBelow } from './barriers.ts'
 
 /** A history, put together: calls with their ends, runs with what became of them. */
 export interface Model {
@@ -150,6 +151,13 @@ export function modelOf(history: History): Model {
 
   const memories = new Map(history.processes.map(({ name, memory }) => [name, memory]))
 
+  const unquiet = new Map(
+    [...events].map(([name, list]) => {
+      const instants = list.flatMap((event) => (UNQUIET.has(event.name) ? event.at : []))
+      return [name, instants.sort((a, b) => a - b)] as const
+    }),
+  )
+
   function standstill(process: string, from: number, to: number): number {
     let total = 0
     let counted = from
@@ -182,9 +190,9 @@ export function modelOf(history: History): Model {
     faults,
     quiet(process, from, to) {
       if (faults(from - AFTER, to + BEFORE).some(({ target }) => target === ALL || target === process)) return false
-      return !(events.get(process) ?? []).some(({ name, at }) => {
-        return UNQUIET.has(name) && at >= from - AFTER && at <= to + BEFORE
-      })
+      const line = unquiet.get(process) ?? []
+      const next = line[countBelow(line, from - AFTER)]
+      return next === undefined || next > to + BEFORE
     },
   }
 }

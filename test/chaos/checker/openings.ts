@@ -46,10 +46,20 @@ export function createOpenings(model: Model): Openings {
     return Math.max(...about.map((one) => lastCut(process, one, at)))
   }
 
+  /** By process and instant: a call is asked about for each subject of each of its values. */
+  const memories = new Map<string, number>()
+
   /** When what its memory has was asked for, at the earliest, if nobody had told it anything. */
   function memorySince(process: string, at: number): number {
     const ttl = model.memory(process)
     if (ttl === undefined) return at
+    const name = `${process} ${at}`
+    const since = memories.get(name) ?? memoryOf(process, at, ttl)
+    memories.set(name, since)
+    return since
+  }
+
+  function memoryOf(process: string, at: number, ttl: number): number {
     const least = at - ttl - REPLY
     const late = model.quiet(process, least, at) ? 0 : LATE
     const kept = least - late - model.standstill(process, least - late, at)
