@@ -4,23 +4,11 @@ import type { Internals } from '../../core/internals.ts'
 import { scopeOf } from '../../core/scope.ts'
 import type { CacheOutcome } from '../http/cacheStatus.ts'
 import { told, UNKEYED } from './errors.ts'
-import type { Call, Settings } from './options.ts'
+import type { MiddlewareCall, MiddlewareResult } from './middleware.ts'
+import type { Settings } from './options.ts'
 import { note } from './outcomes.ts'
 import { type Renewal, takeRenewal } from './renewing.ts'
 import { type Run, runOf } from './run.ts'
-
-/** What a middleware is called with. */
-export interface MiddlewareCall extends Call {
-  readonly type: 'query' | 'mutation' | 'subscription'
-  readonly meta: unknown
-  readonly signal: AbortSignal | undefined
-  getRawInput(): Promise<unknown>
-  next(changed?: { getRawInput(): Promise<unknown> }): Promise<MiddlewareResult>
-}
-
-export type MiddlewareResult =
-  | { readonly ok: true; readonly data: unknown }
-  | { readonly ok: false; readonly error: TRPCError }
 
 /** Answers a query from the cache, or by what stands behind the middleware. */
 export type AnswerCall = (call: MiddlewareCall, settings: Settings) => Promise<MiddlewareResult>

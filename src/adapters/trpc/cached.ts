@@ -3,8 +3,9 @@ import type { Cache } from '../../core/cache.ts'
 import { known, show } from '../../core/checks.ts'
 import { messageOf } from '../../core/errors.ts'
 import { internalsOf } from '../../core/internals.ts'
-import { answering, type MiddlewareCall } from './answering.ts'
+import { answering } from './answering.ts'
 import { marked } from './marks.ts'
+import type { MiddlewareCall } from './middleware.ts'
 import {
   type CachedOptions,
   PROCEDURE_OPTIONS,

@@ -3,8 +3,8 @@ import type { Cache } from '../../core/cache.ts'
 import { known, notAsync, show } from '../../core/checks.ts'
 import { internalsOf } from '../../core/internals.ts'
 import { checkTags } from '../../core/tag.ts'
-import type { MiddlewareCall } from './answering.ts'
 import { marked } from './marks.ts'
+import type { MiddlewareCall } from './middleware.ts'
 import type { AnsweredCall } from './options.ts'
 
 export interface InvalidatesOptions<C = unknown, I = unknown> {

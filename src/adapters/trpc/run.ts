@@ -2,8 +2,8 @@ import type { Times } from '../../core/entry.ts'
 import { ageOf, freshFor } from '../../core/freshness.ts'
 import type { FoundUse, Order } from '../../core/trip.ts'
 import type { CacheOutcome } from '../http/cacheStatus.ts'
-import type { MiddlewareCall, MiddlewareResult } from './answering.ts'
 import { UNKEYED } from './errors.ts'
+import type { MiddlewareCall, MiddlewareResult } from './middleware.ts'
 import type { Settings } from './options.ts'
 
 /** What a call asks the cache for, how it would compute that, and what it was told while it was answered. */
