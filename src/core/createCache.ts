@@ -9,17 +9,10 @@ import { createKeeper, type KeptFresh, renewed } from './keepFresh.ts'
 import { type Key, keyId } from './key.ts'
 import { valueIn } from './lookup.ts'
 import { type Asking, getOrSetMany } from './many.ts'
-import {
-  type CacheOptions,
-  type CallOptions,
-  type Policy,
-  type RequestOptions,
-  resolveCall,
-  resolveSettings,
-  type Where,
-} from './options.ts'
+import { type CallOptions, type Policy, type RequestOptions, resolveCall, type Where } from './options.ts'
 import { entryOf, hitOf, readMany } from './reads.ts'
 import { createRetries } from './retries.ts'
+import { type CacheOptions, resolveSettings } from './settings.ts'
 import type { Store } from './store.ts'
 import { tagIds } from './tag.ts'
 import type { Loader, Order } from './trip.ts'

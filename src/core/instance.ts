@@ -3,7 +3,7 @@ import { type Breaker, createBreaker } from './breaker.ts'
 import { type Codec, json, rich } from './codec.ts'
 import { createEvents, type Events } from './events.ts'
 import { createInbox, type Inbox } from './inbox.ts'
-import type { Settings } from './options.ts'
+import type { Settings } from './settings.ts'
 import type { Notice, Session, Store, StoreEvent } from './store.ts'
 import { createTier, type Tier } from './tier.ts'
 
