@@ -29,8 +29,13 @@ describe('of what is done in one moment', () => {
       return session.end(id, tokens[i] as string, { type: 'value', entry: entries[i] as Bytes, ttl: LONG })
     })
     expect(await Promise.all(ends)).toEqual(ids.map(() => ({ type: 'ok', stored: true })))
-    const scripts = (await watch.stop()).filter(({ args }) => args.some((arg) => String(arg).includes(peers.namespace)))
-    expect(scripts.filter(({ args }) => /^eval/i.test(String(args[0])))).toHaveLength(3)
+    const scripts = (await watch.stop())
+      .map(({ args }) => args.map(String))
+      .filter(([name, ...args]) => /^eval/i.test(name ?? '') && args.some((arg) => arg.includes(peers.namespace)))
+    // Another test may have made the server forget its scripts: what it did not know is sent again, whole.
+    const sent = new Set(scripts.map(([, , ...args]) => JSON.stringify(args)))
+    expect(sent.size).toBe(3)
+    expect(scripts.length).toBeLessThanOrEqual(2 * sent.size)
     expect((await session.readMany(ids)).map(textOf)).toEqual(entries.map(textOf))
   })
 
