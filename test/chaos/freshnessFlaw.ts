@@ -54,13 +54,11 @@ export const FRESHNESS_FLAWS: Readonly<Record<string, Flaw>> = {
     edits: [
       {
         file: 'core/trip.ts',
-        original: "void lease.publish(ending).then((reply) => order.onEnd?.(reply?.type === 'ok' && reply.stored))",
-        faulty: `void lease.publish(ending).then((reply) => {
-      order.onEnd?.(reply?.type === 'ok' && reply.stored)
+        original: 'order.onEnd?.(outcomeOf(ending, reply))',
+        faulty: `order.onEnd?.(outcomeOf(ending, reply))
       if (reply?.type === 'fenced' && ending.type === 'value' && order.onEnd !== undefined) {
         void instance.session.set(id, ending.entry, ending.ttl)
-      }
-    })`,
+      }`,
       },
     ],
     profile: REFRESHED,
@@ -75,8 +73,8 @@ export const FRESHNESS_FLAWS: Readonly<Record<string, Flaw>> = {
     edits: [
       {
         file: 'core/refreshes.ts',
-        original: 'travel(instance, opened, behind, lead, look))',
-        faulty: "runAlone(instance, opened, behind, own, 'fruitless', undefined))",
+        original: 'travel(instance, opened, behind, lead, look), {',
+        faulty: "runAlone(instance, opened, behind, own, 'fruitless'), {",
       },
       {
         file: 'core/refreshes.ts',
