@@ -81,6 +81,8 @@ export const FRESHNESS_FLAWS: Readonly<Record<string, Flaw>> = {
         original: 'type Order, travel }',
         faulty: 'type Order, runAlone }',
       },
+      // No flight in the store says how it has ended.
+      { file: 'core/refreshes.ts', original: "ran ? await told : 'stored'", faulty: "'lost'" },
     ],
     profile: REVALIDATED,
     rules: ['refresh'],
