@@ -41,14 +41,18 @@ function overlaps(model: Model): Violation[] {
   return found
 }
 
+/** ms by which the clocks of two instances may differ. */
+const CLOCKS = 20
+
 /** Whether the entry of the first must have been there when the second claimed. */
 function isNeedless(model: Model, first: Run, second: Run): boolean {
   const { key, ttl: said, errorTtl = 0, early } = first.record
   if (first.ended !== 'publish' || second.record.forced || early) return false
   const ttl = first.how === 'error' ? errorTtl : said
   const [from, to] = [first.loadedAt, second.record.at]
-  // Half of its life: clocks and timers are not that far apart, and it has no more jitter.
-  if (ttl !== null && to - from > ttl / 2) return false
+  // Half of its life: clocks and timers are not that far apart, and it has no more jitter. What is kept fresh is refreshed from then
+  // on, by the clock of whoever does.
+  if (ttl !== null && to - from > ttl / 2 - CLOCKS) return false
   return !mayHaveChanged(model, key, from, to)
 }
 
