@@ -26,9 +26,9 @@ onEveryStore((service) => {
   it('is refreshed before it ends, by one of those that keep it, and no request need ask', async () => {
     const all = [await service.open(), await service.open(), await service.open()]
     let runs = 0
-    const kept = all.map(({ cache }) => cache.keepFresh('key', () => ++runs, { ttl: 400 }))
+    const kept = all.map(({ cache }) => cache.keepFresh('key', () => ++runs, { ttl: 1200 }))
     const missing: number[] = []
-    const until = performance.now() + 2000
+    const until = performance.now() + 4000
     await vi.waitFor(async () => expect(await all[1]?.cache.get('key')).toBeDefined())
     while (performance.now() < until) {
       if ((await all[1]?.cache.get('key')) === undefined) missing.push(performance.now())
@@ -36,9 +36,9 @@ onEveryStore((service) => {
     }
     for (const one of kept) one.stop()
     expect(missing).toEqual([])
-    // Each 200 to 210 ms, and as much longer as the machine is late.
-    expect(runs).toBeGreaterThanOrEqual(5)
-    expect(runs).toBeLessThanOrEqual(12)
+    // Each 600 to 660 ms, and as much longer as the machine is late.
+    expect(runs).toBeGreaterThanOrEqual(4)
+    expect(runs).toBeLessThanOrEqual(9)
   })
 })
 
