@@ -50,9 +50,9 @@ function isNeedless(model: Model, first: Run, second: Run): boolean {
   if (first.ended !== 'publish' || second.record.forced || early) return false
   const ttl = first.how === 'error' ? errorTtl : said
   const [from, to] = [first.loadedAt, second.record.at]
-  // Half of its life: clocks and timers are not that far apart, and it has no more jitter. What is kept fresh is refreshed from then
-  // on, by the clock of whoever does.
-  if (ttl !== null && to - from > ttl / 2 - CLOCKS) return false
+  // Half of its life: clocks and timers are not that far apart, and it has no more jitter. What keeps it fresh begins just then, by a
+  // clock of its own.
+  if (ttl !== null && to - from > ttl / 2 - (second.record.kept ? CLOCKS : 0)) return false
   return !mayHaveChanged(model, key, from, to)
 }
 
