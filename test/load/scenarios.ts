@@ -1,0 +1,13 @@
+import type { Scenario } from './scenario.ts'
+
+/** All that `npm run load` plays, in this order. */
+export const SCENARIOS: readonly Scenario[] = []
+
+/** @throws Error that names those there are */
+export function scenarioOf(name: string, known = SCENARIOS): Scenario {
+  const found = known.find((scenario) => scenario.name === name)
+  if (found === undefined) {
+    throw new Error(`there is no scenario ${name}; there are ${known.map((scenario) => scenario.name).join(', ')}`)
+  }
+  return found
+}
