@@ -81,6 +81,14 @@ export type CacheEvent =
       readonly reason: string
       readonly path: string
     }
+  /** A value is not stored, because clients have made too many keys: by which limit of `maxNewKeys`, and how many that allows. */
+  | {
+      readonly type: 'tooManyKeys'
+      readonly key: string
+      readonly shape: string
+      readonly limit: 'perScope' | 'perOperation'
+      readonly most: number
+    }
   /**
    * A function among the options threw, or returned what it must not: the value is returned, not stored. Or an adapter's option
    * is about something, named by `key`, that is not there.
@@ -162,6 +170,8 @@ const FAULTS: Partial<{ [T in CacheEventType]: (event: CacheEventOf<T>) => strin
   foreign: ({ key, reason }) => `${key} holds something that is not ours: ${reason}`,
   uncacheable: ({ shape, reason, path }) =>
     `values of ${shape} can't be cached: ${reason}${path === '' ? '' : ` at ${path}`}`,
+  tooManyKeys: ({ shape, limit, most }) =>
+    `values of ${shape} are not stored for a while: clients have made ${most} new keys (maxNewKeys.${limit})`,
   bypass: ({ what, reason }) => `${what} is not cached: ${reason}`,
   policyError: ({ key, option, error }) => `the option ${option} failed for ${key}: ${messageOf(error)}`,
   keepFresh: ({ what, error }) => `${what} could not be kept fresh, and is tried again: ${messageOf(error)}`,
@@ -200,6 +210,7 @@ export const NONE_YET: Readonly<Record<CacheEventType, 0>> = {
   waitTimeout: 0,
   loaderError: 0,
   uncacheable: 0,
+  tooManyKeys: 0,
   policyError: 0,
   bypass: 0,
   foreign: 0,

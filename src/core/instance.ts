@@ -3,6 +3,7 @@ import { type Breaker, createBreaker } from './breaker.ts'
 import { type Codec, json, rich } from './codec.ts'
 import { createEvents, type Events } from './events.ts'
 import { createInbox, type Inbox } from './inbox.ts'
+import { createNewKeys, type NewKeys } from './newKeys.ts'
 import type { Settings } from './settings.ts'
 import type { Notice, Session, Store, StoreEvent } from './store.ts'
 import { createTier, type Tier } from './tier.ts'
@@ -17,6 +18,7 @@ export interface Instance {
   readonly inbox: Inbox
   /** The memory tier; one that keeps nothing where it is off. */
   readonly tier: Tier
+  readonly newKeys: NewKeys
   /** By id: the built-in ones, and those that were named in options so far. */
   readonly codecs: Map<string, Codec>
   readonly closed: boolean
@@ -99,6 +101,7 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
     breaker: createBreaker(settings.breaker, events),
     inbox,
     tier,
+    newKeys: createNewKeys(settings.maxNewKeys),
     codecs,
     get closed() {
       return closing !== undefined

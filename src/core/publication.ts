@@ -6,6 +6,7 @@ import { type Fit, fitOf } from './fit.ts'
 import { lifeOf } from './freshness.ts'
 import type { Instance } from './instance.ts'
 import { type Key, keyShape } from './key.ts'
+import type { Asker } from './newKeys.ts'
 import type { Policy, TagsOption } from './options.ts'
 import type { Ending } from './store.ts'
 import { checkTags, tagIds } from './tag.ts'
@@ -24,6 +25,8 @@ export interface Publication {
   readonly cost: number
   /** Of this call, where they are not the policy's. */
   readonly tags?: TagsOption | undefined
+  /** For whom, where it would be a key more. */
+  readonly asker?: Asker | undefined
 }
 
 /** How a flight is to end with a value. */
@@ -93,7 +96,7 @@ export function errorOfferOf(
   // Tags that a function makes of a value nobody knows of an error.
   const said = publication.tags ?? policy.tags
   const tags = typeof said === 'function' ? [] : said
-  if (tags.length > instance.settings.maxTags) return undefined
+  if (tags.length > instance.settings.maxTags || isOneTooMany(instance, publication)) return undefined
   const times = { ...NO_WINDOWS, createdAt: instance.session.now(), ttl: jittered(ttl, policy) }
   const entry = encodeEntry({ ...times, stamp: token, codec: ERROR_CODEC, tags }, bytes)
   return { ending: { type: 'value', entry, ttl: times.ttl }, tags: tagIds(tags) }
@@ -176,9 +179,13 @@ function encode(
     const entry = encodeEntry({ ...times, ttl: Math.max(times.ttl, 0), stamp, codec: codec.id, tags }, payload)
     if (times.ttl <= 0) return offer({ type: 'share', entry })
     const { maxEntryBytes } = instance.settings
-    if (entry.byteLength <= maxEntryBytes) return offer({ type: 'value', entry, ttl: lifeOf(times) })
-    report(instance, publication, `${entry.byteLength} bytes are more than maxEntryBytes (${maxEntryBytes})`, '')
-    return offer({ type: 'share', entry })
+    if (entry.byteLength > maxEntryBytes) {
+      report(instance, publication, `${entry.byteLength} bytes are more than maxEntryBytes (${maxEntryBytes})`, '')
+      return offer({ type: 'share', entry })
+    }
+    return offer(
+      isOneTooMany(instance, publication) ? { type: 'share', entry } : { type: 'value', entry, ttl: lifeOf(times) },
+    )
   }
   try {
     const payload = codec.encode(publication.value)
@@ -186,6 +193,14 @@ function encode(
   } catch (error) {
     return failed(error)
   }
+}
+
+/** Whether clients have made too many keys; where not, this one is counted. */
+function isOneTooMany(instance: Instance, { id, key, shape, asker }: Omit<Publication, 'value' | 'cost'>): boolean {
+  const tooMany = asker && instance.newKeys.refuse(id, asker)
+  if (tooMany === undefined) return false
+  instance.events.emit({ type: 'tooManyKeys', key: id, shape: shape ?? keyShape(key), ...tooMany })
+  return true
 }
 
 function report(instance: Instance, publication: Publication, reason: string, path: string): void {

@@ -1,5 +1,6 @@
 import { atLeast, known, show, timer } from './checks.ts'
 import { type MemoryOptions, type MemorySettings, memorySettings } from './memoryOptions.ts'
+import { type MaxNewKeys, type NewKeysSettings, newKeysSettings } from './newKeys.ts'
 import { CALL_OPTIONS, type CallOptions, defined, type Policy, resolvePolicy } from './options.ts'
 import type { Store } from './store.ts'
 
@@ -31,6 +32,11 @@ export interface CacheOptions extends CallOptions {
   memory?: MemoryOptions | undefined
   /** An integer of at least 1. A value with more tags is returned, neither stored nor shared. Default: 1,000. */
   maxTags?: number | undefined
+  /**
+   * How many new keys clients of the adapters may make, counted by each instance: off unless said, because only you know how many
+   * answers a session or an operation may have. See `MaxNewKeys`.
+   */
+  maxNewKeys?: MaxNewKeys | undefined
 }
 
 /** `CacheOptions` without the store itself, complete and checked. */
@@ -42,6 +48,7 @@ export interface Settings {
   readonly breaker: { readonly failures: number; readonly retryAfter: number }
   readonly maxEntryBytes: number
   readonly maxTags: number
+  readonly maxNewKeys: NewKeysSettings | undefined
   readonly memory: MemorySettings | undefined
   readonly policy: Policy
 }
@@ -55,6 +62,7 @@ const CACHE_OPTIONS: ReadonlySet<string> = new Set([
   'breaker',
   'maxEntryBytes',
   'maxTags',
+  'maxNewKeys',
   'memory',
 ])
 
@@ -104,6 +112,7 @@ export function resolveSettings(options: CacheOptions): Settings {
     breaker: Object.freeze({ failures, retryAfter: timer('breaker.retryAfter', retryAfter) }),
     maxEntryBytes: atLeast('maxEntryBytes', 1, maxEntryBytes, 'bytes'),
     maxTags,
+    maxNewKeys: options.maxNewKeys === undefined ? undefined : newKeysSettings(options.maxNewKeys),
     memory: options.memory === undefined ? undefined : memorySettings(options.memory),
     policy: resolvePolicy(defined(options)),
   })

@@ -11,6 +11,7 @@ import type { Instance } from './instance.ts'
 import type { Key } from './key.ts'
 import { holdLease, type Lease, type Loss } from './leader.ts'
 import { type FoundValue, type Look, seenIn, valueIn } from './lookup.ts'
+import type { Asker } from './newKeys.ts'
 import type { Policy, TagsOption } from './options.ts'
 import { errorOfferOf, type Offer, offerOf } from './publication.ts'
 import type { Ended, Ending } from './store.ts'
@@ -38,6 +39,8 @@ export interface Order {
   /** Of an error that is stored. Default: the tags where they are a list; what a function makes of a value nobody knows then. */
   readonly errorTags?: readonly string[] | undefined
   readonly forced: boolean
+  /** Of what a client asks for: for whom. */
+  readonly asker?: Asker | undefined
   /**
    * Of a value that is made of others, which may have been computed before its own flight: the clock of tags that they hold
    * since, by each of their tags. Asked for with the tags.
@@ -142,6 +145,8 @@ export function loading(instance: Instance, order: Order, load: Loader<unknown>)
   const { id, key, shape, policy, tags, errorTags = tags } = order
   return async (flight, lease, stale) => {
     const { token } = lease
+    // What is there is replaced: that is no key more.
+    const asker = lease.present === 'none' ? order.asker : undefined
     let value: unknown
     order.onLead?.(lease.clock)
     const startedAt = performance.now()
@@ -149,7 +154,8 @@ export function loading(instance: Instance, order: Order, load: Loader<unknown>)
       value = await run(instance, order, load, flight.signal, stale)
     } catch (error) {
       // A value that is there, stale or not, is worth more than an error.
-      const offer = (bytes: Bytes) => errorOfferOf(instance, { id, key, token, policy, tags: errorTags }, error, bytes)
+      const offer = (bytes: Bytes) =>
+        errorOfferOf(instance, { id, key, shape, token, policy, tags: errorTags, asker }, error, bytes)
       void lease.fail(
         error,
         lease.present === 'none' ? offer : undefined,
@@ -158,7 +164,7 @@ export function loading(instance: Instance, order: Order, load: Loader<unknown>)
       throw error
     }
     const cost = performance.now() - startedAt
-    const made = offerOf(instance, { id, key, shape, token, value, policy, cost, tags })
+    const made = offerOf(instance, { id, key, shape, token, value, policy, cost, tags, asker })
     const offer = made instanceof Promise ? await made : made
     const ending = offer.tags.length === 0 ? offer.ending : await lease.index(offer, order.since?.())
     // Sent before anybody is answered: what this instance asks next, on the same connection, comes after it. Nobody

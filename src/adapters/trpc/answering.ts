@@ -95,9 +95,10 @@ export function answering(internals: Internals): AnswerCall {
     return id === undefined ? 'no key' : { id, whose, isReread }
   }
 
-  function prepare(call: MiddlewareCall, settings: Settings, { id, isReread }: Asked): Run {
+  function prepare(call: MiddlewareCall, settings: Settings, { id, whose, isReread }: Asked): Run {
     const isParsed = settings.key === undefined && call.input !== undefined && !isReread
-    return runOf(call, settings, id, isParsed, {
+    const subject = { id, whose, isParsed }
+    return runOf(call, settings, subject, {
       begin(read) {
         led.set(read, new Set(led.get(call.getRawInput)).add(id))
       },

@@ -39,8 +39,17 @@ export interface Course {
   now(): number
 }
 
-/** @param isParsed whether the key has the input as it was parsed in front of the cache, and nothing else of what the client sent */
-export function runOf(call: MiddlewareCall, settings: Settings, id: string, isParsed: boolean, course: Course): Run {
+/** What is asked for. */
+export interface Subject {
+  readonly id: string
+  /** `null` for everybody's. */
+  readonly whose: string | null
+  /** Whether the key has the input as it was parsed in front of the cache, and nothing else of what the client sent. */
+  readonly isParsed: boolean
+}
+
+export function runOf(call: MiddlewareCall, settings: Settings, subject: Subject, course: Course): Run {
+  const { id, whose, isParsed } = subject
   const { path, getRawInput, next } = call
   let own: MiddlewareResult | undefined
   let ran = false
@@ -87,6 +96,7 @@ export function runOf(call: MiddlewareCall, settings: Settings, id: string, isPa
       tags: settings.tags(call),
       errorTags: settings.errorTags(call),
       forced: false,
+      asker: { scope: whose, operation: path },
       onFound(entry, how) {
         found = entry
         use = how

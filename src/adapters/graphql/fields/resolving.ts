@@ -143,6 +143,7 @@ export function cachedResolver(
       ...errorsOf(call),
       tags: (kept: unknown) => [...plan.tagsOf({ ...call, result: own?.value }), ...((kept as Kept).tags ?? [])],
       forced: false,
+      asker: { scope, operation: what },
       since: () => heldSince(parts),
       onLead(clock: number | undefined) {
         led = clock

@@ -106,6 +106,8 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
       shape: shapeOf(plan),
       policy,
       forced,
+      // A name that clients choose is not that of one operation.
+      asker: { scope, operation: `${shapeOf(plan)} ${plan.digests[1]}` },
       tags: run.tags,
       since: run.since,
       onFound(times, use) {

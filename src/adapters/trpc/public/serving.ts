@@ -77,7 +77,8 @@ export function serving(internals: Internals, form: string) {
       return own.answer
     }
     const shape = `public tRPC query ${asked.path}`
-    const order = { id, key, shape, policy, tags: () => tags, forced: false, onFound, onStore }
+    const asker = { scope: null, operation: shape }
+    const order = { id, key, shape, policy, tags: () => tags, forced: false, asker, onFound, onStore }
     let value: unknown
     try {
       value = await internals.ask(order, load, undefined)
