@@ -1,5 +1,6 @@
 import { StoreError } from './errors.ts'
 import type { Events } from './events.ts'
+import type { Rights } from './rights.ts'
 
 /** How a command is guarded. */
 export interface Guarded {
@@ -15,7 +16,7 @@ export interface Guarded {
 /**
  * Stands between the cache and its store: a command that takes longer than its budget rejects, a failure becomes an
  * event, and after too many in a row nothing is sent until one probe after another has come back (the states are
- * those of M. Nygard, "Release It!").
+ * those of M. Nygard, "Release It!"). What the store may not do is not sent either, but now and then.
  */
 export interface Breaker {
   /** Rejects with the store's error, or a `StoreError`. `late` gets the reply that came after the budget. */
@@ -78,6 +79,7 @@ async function sent<T>(command: () => Promise<T>): Promise<T> {
 export function createBreaker(
   settings: { readonly failures: number; readonly retryAfter: number },
   events: Events,
+  rights: Rights,
 ): Breaker {
   let failures = 0
   let state: Breaker['state'] = 'closed'
@@ -122,7 +124,7 @@ export function createBreaker(
   function failed(guarded: Guarded, error: unknown, sentIn: Moment): void {
     const { op, key } = guarded
     if (error instanceof StoreError && error.code === 'CLOSED') return // who closed the cache knows
-    events.emit({ type: 'storeFault', op, ...(key === undefined ? {} : { key }), error })
+    if (rights.isNews(op, error)) events.emit({ type: 'storeFault', op, ...(key === undefined ? {} : { key }), error })
     // A refusal is a reply: the store is there, and answers in time.
     if (error instanceof StoreError && (error.code === 'REFUSED' || error.code === 'WRONG_TYPE')) {
       succeeded()
@@ -137,6 +139,8 @@ export function createBreaker(
   }
 
   function send<T>(guarded: Guarded, command: () => Promise<T>, late: ((reply: T) => void) | undefined): Promise<T> {
+    const refusal = guarded.always === true ? undefined : rights.refusal(guarded.op)
+    if (refusal !== undefined) return Promise.reject(refusal)
     if (state !== 'closed' && guarded.always !== true) {
       if (state === 'half-open' || performance.now() < retryAt) {
         return Promise.reject(new StoreError('BREAKER_OPEN', `${guarded.op} was not sent: the store failed before`))
@@ -170,6 +174,7 @@ export function createBreaker(
             late?.(reply)
             return
           }
+          rights.granted(guarded.op)
           succeeded()
           resolve(reply)
           settle()

@@ -19,10 +19,17 @@ export class StoreError extends Error {
   readonly code: StoreErrorCode
   /** Of a command for many ids: those that it failed for, where that is known. */
   readonly ids: readonly string[] | undefined
-  constructor(code: StoreErrorCode, message: string, options: ErrorOptions & { ids?: readonly string[] } = {}) {
+  /** Of `REFUSED`: the right that the store's user lacks, as an ACL has it: `'+eval'`. It is refused until that is granted. */
+  readonly missing: string | undefined
+  constructor(
+    code: StoreErrorCode,
+    message: string,
+    options: ErrorOptions & { ids?: readonly string[]; missing?: string } = {},
+  ) {
     super(message, options)
     this.code = code
     this.ids = options.ids
+    this.missing = options.missing
   }
 }
 

@@ -4,6 +4,7 @@ import { type Codec, json, rich } from './codec.ts'
 import { createEvents, type Events } from './events.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { createNewKeys, type NewKeys } from './newKeys.ts'
+import { createRights } from './rights.ts'
 import type { Settings } from './settings.ts'
 import type { Notice, Session, Store, StoreEvent } from './store.ts'
 import { createTier, type Tier } from './tier.ts'
@@ -43,6 +44,7 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
   const { namespace, commandTimeout } = settings
   const events = createEvents(namespace, instanceId)
   const inbox = createInbox()
+  const rights = createRights(settings.breaker.retryAfter)
   const ends = new Set<() => void>()
   const working = new Set<Promise<unknown>>()
   const shapes = new Set<string>()
@@ -70,9 +72,11 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
           if (inbox.confirmed === event.confirmed) return
           tier.confirm(event.confirmed)
           inbox.confirmed = event.confirmed
+          if (!event.confirmed) rights.granted('connection') // the next one may be of another server: what that refuses is news
           if (event.confirmed) for (const confirmed of confirmations) confirmed()
           return events.emit({ type: 'inbox', confirmed: event.confirmed })
         case 'fault':
+          if (!rights.isNews('connection', event.error)) return
           return events.emit({ type: 'storeFault', op: 'connection', error: event.error })
         case 'eviction':
           if (tagged) return events.emit(event)
@@ -98,7 +102,7 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
     settings,
     events,
     session,
-    breaker: createBreaker(settings.breaker, events),
+    breaker: createBreaker(settings.breaker, events, rights),
     inbox,
     tier,
     newKeys: createNewKeys(settings.maxNewKeys),

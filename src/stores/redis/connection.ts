@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { StoreError } from '../../core/errors.ts'
+import { refusalOf } from './refusal.ts'
 import type { RedisClient } from './source.ts'
 
 /** One connection of a cache's own, to a server or to all of a cluster. */
@@ -166,16 +167,11 @@ export function unreachable(message: string, options?: ErrorOptions): StoreError
 /** Answers of a cluster that has nobody for the slot now: the command did not run. */
 const NOBODY = /^(?:CLUSTERDOWN|TRYAGAIN|MASTERDOWN|MOVED|ASK)\b/
 
-/** What a script says of one of several calls. */
-export function refused(message: string): StoreError {
-  return new StoreError(/\bWRONGTYPE\b/.test(message) ? 'WRONG_TYPE' : 'REFUSED', message)
-}
-
 /** An answer of the server that says no, or the lack of an answer. */
 function translate(error: unknown): StoreError {
   if (error instanceof StoreError) return error
   const { name, message } = error as Error
   delete (error as { command?: unknown }).command // its arguments are users' data, and errors are logged
   if (name !== 'ReplyError' || NOBODY.test(message)) return unreachable(message, { cause: error })
-  return new StoreError(/\bWRONGTYPE\b/.test(message) ? 'WRONG_TYPE' : 'REFUSED', message, { cause: error })
+  return refusalOf(message, { cause: error })
 }

@@ -4,12 +4,12 @@ import { inParts } from '../../core/parts.ts'
 import type { ClaimReply, ClaimRequest, Ended, Ending, Link, Seen, Session } from '../../core/store.ts'
 import { batched } from './batch.ts'
 import type { Clock } from './clock.ts'
-import { refused } from './connection.ts'
 import { expiryOf, wholeMs } from './durations.ts'
 import { gatherReplies, PATIENCE_SHARE } from './gather.ts'
 import { inTime, inTimeOrFail } from './inTime.ts'
 import type { Names } from './keys.ts'
 import { AGAIN, ALONE, ERROR, encodeMessage, VALUE } from './messages.ts'
+import { refusalOf } from './refusal.ts'
 import type { EndArguments, Scripts } from './scripts.ts'
 import { tagClock } from './tags.ts'
 import type { Wiring } from './wiring.ts'
@@ -112,7 +112,7 @@ export function flightSteps(
       case 'WAIT':
         return { type: 'wait', token: String(first), leaseLeft: Number(second), present: decodePresent(third) }
       default:
-        throw refused(String(first))
+        throw refusalOf(String(first))
     }
   }
 
@@ -132,7 +132,7 @@ export function flightSteps(
   async function ended({ id, letter, body }: EndArguments, reply: readonly Buffer[]): Promise<Ended> {
     const [verdict, stored, why, leader = '', told = letter, ...waiters] = reply.map(String)
     if (verdict === 'FENCED') return { type: 'fenced' }
-    if (verdict === 'ERROR') throw refused(stored ?? '')
+    if (verdict === 'ERROR') throw refusalOf(stored ?? '')
     const toldBody = told === VALUE || told === ERROR ? bytesOf(body) : undefined
     await tell({ id, token: leader, letter: told, body: toldBody, waiters })
     return { type: 'ok', stored: stored === '1', ...(why ? { refused: why } : {}) }

@@ -1,9 +1,9 @@
 import { inParts } from '../../core/parts.ts'
 import type { Session } from '../../core/store.ts'
 import { batched } from './batch.ts'
-import { refused } from './connection.ts'
 import { expiryOf, wholeMs } from './durations.ts'
 import type { Names } from './keys.ts'
+import { refusalOf } from './refusal.ts'
 import type { Scripts } from './scripts.ts'
 import type { Wiring } from './wiring.ts'
 
@@ -32,7 +32,7 @@ export function tagSteps(
       const keys = all.flatMap(({ tags }) => tags.flatMap((tag) => [names.index(tag), names.state(tag)]))
       const entries = all.map(({ id, tags, life }) => ({ id, life, tags: tags.length }))
       const replies = await send(() => scripts.index(keys, entries))
-      return replies.map(([epoch, message]) => (message.length === 0 ? Number(epoch) : refused(String(message))))
+      return replies.map(([epoch, message]) => (message.length === 0 ? Number(epoch) : refusalOf(String(message))))
     },
   )
 
