@@ -168,7 +168,7 @@ export function unreachable(message: string, options?: ErrorOptions): StoreError
 const NOBODY = /^(?:CLUSTERDOWN|TRYAGAIN|MASTERDOWN|MOVED|ASK)\b/
 
 /** An answer of the server that says no, or the lack of an answer. */
-function translate(error: unknown): StoreError {
+export function translate(error: unknown): StoreError {
   if (error instanceof StoreError) return error
   const { name, message } = error as Error
   delete (error as { command?: unknown }).command // its arguments are users' data, and errors are logged

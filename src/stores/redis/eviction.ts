@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { messageOf } from '../../core/errors.ts'
 import type { Link } from '../../core/store.ts'
+import { translate } from './connection.ts'
 import type { Server } from './wiring.ts'
 
 interface Observation {
@@ -35,7 +36,7 @@ export function watchEviction(
       told = undefined
     } catch (error) {
       // Without the right to INFO nothing can be said; that is said once.
-      if (!closed && told !== messageOf(error)) link.tell({ type: 'fault', error })
+      if (!closed && told !== messageOf(error)) link.tell({ type: 'fault', error: translate(error) })
       told = messageOf(error)
     }
     if (closed) return

@@ -3,10 +3,21 @@ import { StoreError } from '../../core/errors.ts'
 /** A right that is missing, as an ACL has it, and what follows. */
 interface Lack {
   readonly missing: string
-  readonly follows?: string
+  readonly follows: string | undefined
 }
 
 const WITHOUT_SCRIPTS = 'without scripts instances do not coordinate, and nothing is stored'
+const WITHOUT_MESSAGES =
+  'without messages who waits asks again and again, and writes and invalidations are not confirmed'
+
+/** By command. */
+const FOLLOWS = new Map([
+  ['eval', WITHOUT_SCRIPTS],
+  ['evalsha', WITHOUT_SCRIPTS],
+  ['publish', WITHOUT_MESSAGES],
+  ['subscribe', WITHOUT_MESSAGES],
+  ['info', 'without it nobody knows whether it may drop keys'],
+])
 
 /**
  * An answer of the server that says no: from a command, or from a script about one of several calls. Of what its user may not do it
@@ -26,19 +37,18 @@ function lackIn(said: string): Lack | undefined {
   const [, command] =
     /permissions to run the '([^']+)' command/.exec(said) ?? /unknown command [`']([^`' ]+)[`']/i.exec(said) ?? []
   if (command !== undefined) return lackOf(command.toLowerCase())
-  if (/can't run this command/.test(said)) return { missing: '+@read +@write +time' }
+  if (/can't run this command/.test(said)) return { missing: '+@read +@write +time', follows: undefined }
   if (/\bkeys? (?:used|mentioned)|access a key/.test(said)) {
     return { missing: '~<namespace>:*', follows: 'without its keys there is no cache' }
   }
   if (/\bchannels? (?:used|mentioned)|access a channel/.test(said)) {
-    return { missing: '&<namespace>:*', follows: 'without messages who waits asks again and again' }
+    return { missing: '&<namespace>:*', follows: WITHOUT_MESSAGES }
   }
   return undefined
 }
 
 function lackOf(command: string): Lack {
-  const missing = `+${command}`
-  return command === 'eval' || command === 'evalsha' ? { missing, follows: WITHOUT_SCRIPTS } : { missing }
+  return { missing: `+${command}`, follows: FOLLOWS.get(command) }
 }
 
 /** Of a command that it does not know a server repeats the arguments: users' data, and errors are logged. */

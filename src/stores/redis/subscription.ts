@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { StoreError } from '../../core/errors.ts'
 import type { Link, StoreEvent } from '../../core/store.ts'
-import { type Connection, connect } from './connection.ts'
+import { type Connection, connect, translate } from './connection.ts'
 import type { Names } from './keys.ts'
 import { decodeMessage, decodeNotice, PROBE } from './messages.ts'
 import { createProbe } from './probe.ts'
@@ -43,11 +43,21 @@ export function subscribe(
     never = reject
   })
   confirmed.catch(() => undefined) // told to those who wait for it; nobody may
-  const probe = createProbe(() => publish(inbox, PROBE), {
+  const probe = createProbe(sendProbe, {
     lost: () => connection?.client.disconnect(true),
     doubted: () => link.tell({ type: 'inbox', confirmed: false }),
     sure: () => link.tell({ type: 'inbox', confirmed: true }),
   })
+
+  async function sendProbe(): Promise<void> {
+    try {
+      await publish(inbox, PROBE)
+    } catch (error) {
+      // Nothing else may tell of this one for long.
+      if (error instanceof StoreError && error.missing !== undefined) fault(error)
+      throw error
+    }
+  }
 
   function open(own: Redis): void {
     // Timers run before sockets are read: after a blocked event loop the reply may be here already.
@@ -71,7 +81,7 @@ export function subscribe(
       // A lost connection subscribes when it is back; a refusal (ACL) may be mended while the connection lives.
       if (closed || to.status !== 'ready') return
       opened()
-      fault(error)
+      fault(translate(error))
       again = setTimeout(() => void subscribeNow(to), SUBSCRIBE_AGAIN_AFTER)
     }
   }
