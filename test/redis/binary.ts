@@ -9,8 +9,8 @@ export const HOW_TO_GET_A_SERVER =
   'Put redis-server (6.2 or newer) or valkey-server (7.2 or newer) on the PATH; on Debian or Ubuntu, root needs only to unset ATOMCACHE_NO_INSTALL.'
 
 /** Path of the first redis-server or valkey-server on the PATH. */
-export async function findServerBinary(path = process.env.PATH ?? ''): Promise<string | undefined> {
-  for (const name of NAMES) {
+export async function findServerBinary(path = process.env.PATH ?? '', names = NAMES): Promise<string | undefined> {
+  for (const name of names) {
     for (const directory of path.split(delimiter).filter(Boolean)) {
       const file = join(directory, name)
       if (await isExecutable(file)) return file
@@ -72,7 +72,7 @@ async function forbidServices(): Promise<() => Promise<void>> {
   return () => rm(policy, { force: true })
 }
 
-async function isExecutable(file: string): Promise<boolean> {
+export async function isExecutable(file: string): Promise<boolean> {
   try {
     await access(file, constants.X_OK)
     return (await stat(file)).isFile()

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { randomBytes, randomInt } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Redis } from 'ioredis'
 import { findServerBinary, HOW_TO_GET_A_SERVER } from './binary.ts'
+import type { Certificate } from './certificate.ts'
+import { BUS, freePort } from './ports.ts'
 import { reapWithUs } from './reaper.ts'
 
 export interface RedisServerOptions {
@@ -23,6 +24,10 @@ export interface RedisServerOptions {
   cluster?: boolean
   /** Who looks inside: servers that log in at each other share one. Default: somebody with a random password. */
   inspector?: Inspector
+  /** Shown at a second port, `tlsPort`, where the server speaks TLS. Default: no such port. */
+  certificate?: Certificate
+  /** Path of the executable. Default: the first one on the PATH. */
+  binary?: string
 }
 
 /** A user of every server, with every right whatever the ACL says. */
@@ -36,6 +41,8 @@ export interface RedisServer extends AsyncDisposable {
   /** Address for the default user, with its password. */
   readonly url: string
   readonly port: number
+  /** 0 without a certificate. */
+  readonly tlsPort: number
   /** Of the process that runs now or ran last. */
   readonly pid: number
   /** Path of the executable. */
@@ -58,7 +65,7 @@ export interface RedisServer extends AsyncDisposable {
 
 /** Starts a server process on a free loopback port, without persistence, and waits until it answers a PING. */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
-  const binary = await findServerBinary()
+  const binary = options.binary ?? (await findServerBinary())
   if (binary === undefined) {
     throw new Error(
       `This test needs a Redis process of its own, and REDIS_URL or Docker can't give it one. ${HOW_TO_GET_A_SERVER}`,
@@ -69,11 +76,13 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   const clients = new Set<Redis>()
   const file = join(directory, 'redis.conf')
   let port = 0
+  let tlsPort = 0
   let running: RunningServer | undefined
 
   async function start(): Promise<void> {
     const access = `user ${inspector.username} on >${inspector.password} ~* &* +@all`
-    await writeFile(file, configuration(port, directory, [access, ...(options.acl ?? [])], options))
+    const tls = await tlsConfiguration(tlsPort, directory, options)
+    await writeFile(file, configuration(port, directory, [access, ...(options.acl ?? []), ...tls], options))
     running = await run(binary as string, file, directory)
     const probe = new Redis({ port, ...inspector, retryStrategy: null, maxRetriesPerRequest: 0 })
     probe.on('error', () => {})
@@ -99,6 +108,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     // Between looking for a free port and using it another process may take it: then look again.
     for (let attempts = 5; running === undefined; attempts--) {
       port = await freePort(options.cluster === true ? [0, BUS] : [0])
+      if (options.certificate !== undefined) tlsPort = await freePort()
       try {
         await start()
       } catch (error) {
@@ -117,6 +127,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   return {
     url: `redis://${credentials}127.0.0.1:${port}`,
     port,
+    tlsPort,
     binary,
     get pid() {
       return (running ?? first).pid
@@ -193,10 +204,22 @@ function isAlive(child: ChildProcess): boolean {
   return child.exitCode === null && child.signalCode === null
 }
 
+/** Clients need no certificate of their own. */
+async function tlsConfiguration(
+  port: number,
+  directory: string,
+  { certificate }: RedisServerOptions,
+): Promise<readonly string[]> {
+  if (certificate === undefined) return []
+  const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
+  await Promise.all([writeFile(cert, certificate.cert), writeFile(key, certificate.key)])
+  return [`tls-port ${port}`, `tls-cert-file ${cert}`, `tls-key-file ${key}`, 'tls-auth-clients no']
+}
+
 function configuration(
   port: number,
   directory: string,
-  users: readonly string[],
+  more: readonly string[],
   { maxmemory, requirepass, config = [], cluster }: RedisServerOptions,
 ): string {
   return [
@@ -210,34 +233,8 @@ function configuration(
     ...(cluster === true ? ['cluster-enabled yes', 'cluster-announce-ip 127.0.0.1'] : []),
     ...(maxmemory === undefined ? [] : [`maxmemory ${maxmemory}`]),
     ...(requirepass === undefined ? [] : [`requirepass ${JSON.stringify(requirepass)}`]),
-    ...users,
+    ...more,
     ...config,
     '',
   ].join('\n')
-}
-
-/** How far above its port a node's bus is, in every Redis before and after `cluster-port`. */
-const BUS = 10_000
-
-/**
- * A port that is free, and so is every other one at these offsets. All of them are below the range from which the
- * system takes the ports of outgoing connections: one of those could take it while the server is down, or a client that
- * reconnects in vain could even connect to itself. Buses are above all servers, which for the same reason never meet.
- */
-async function freePort(offsets: readonly number[]): Promise<number> {
-  for (;;) {
-    const port = randomInt(20_000, offsets.includes(BUS) ? 22_700 : 30_000)
-    const free = await Promise.all(offsets.map((offset) => isFree(port + offset)))
-    if (free.every(Boolean)) return port
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer()
-  const free = await new Promise<boolean>((resolve) => {
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => resolve(true))
-  })
-  await new Promise((resolve) => server.close(resolve))
-  return free
 }
