@@ -6,12 +6,12 @@ export interface Certificate {
   readonly key: string
 }
 
-/** One of this machine's own, for `localhost` and 127.0.0.1, or for another name alone. */
-export async function newCertificate(name = 'localhost'): Promise<Certificate> {
-  const names = [{ type: 2, value: name }, ...(name === 'localhost' ? [{ type: 7, ip: '127.0.0.1' }] : [])] as const
-  const { cert, private: key } = await generate([{ name: 'commonName', value: name }], {
+/** One for 127.0.0.1, or for another name alone. */
+export async function newCertificate(name?: string): Promise<Certificate> {
+  const names = name === undefined ? { type: 7 as const, ip: '127.0.0.1' } : { type: 2 as const, value: name }
+  const { cert, private: key } = await generate([{ name: 'commonName', value: name ?? '127.0.0.1' }], {
     keyType: 'ec',
-    extensions: [{ name: 'subjectAltName', altNames: [...names] }],
+    extensions: [{ name: 'subjectAltName', altNames: [names] }],
   })
   return { cert, key }
 }

@@ -48,7 +48,9 @@ function lackIn(said: string): Lack | undefined {
 }
 
 function lackOf(command: string): Lack {
-  return { missing: `+${command}`, follows: FOLLOWS.get(command) }
+  // A script is sent by the one or the other: who lacks one is told of both at once.
+  const missing = command === 'eval' || command === 'evalsha' ? '+eval +evalsha' : `+${command}`
+  return { missing, follows: FOLLOWS.get(command) }
 }
 
 /** Of a command that it does not know a server repeats the arguments: users' data, and errors are logged. */
