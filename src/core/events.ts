@@ -224,6 +224,17 @@ export const NONE_YET: Readonly<Record<CacheEventType, 0>> = {
   inbox: 0,
 }
 
+/** Characters of a process warning. */
+const MAX_WARNING = 2000
+
+/** Control characters, and what breaks or turns a line: what clients send must not look like another line of a log. */
+const UNSHOWN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
+
+function shown(message: string): string {
+  const text = message.length > MAX_WARNING ? `${message.slice(0, MAX_WARNING)}…` : message
+  return text.replace(UNSHOWN, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
+}
+
 export function createEvents(namespace: string, instanceId: string): Events {
   const listeners = new Map<CacheEventType | '*', Set<CacheListener>>()
   const counts: Record<CacheEventType, number> = { ...NONE_YET }
@@ -252,7 +263,7 @@ export function createEvents(namespace: string, instanceId: string): Events {
     const now = performance.now()
     if (now - (warnedAt.get(kind) ?? Number.NEGATIVE_INFINITY) < WARN_AGAIN_AFTER) return
     warnedAt.set(kind, now)
-    process.emitWarning(`${namespace}: ${message}`, { type: 'AtomcacheWarning', code: `ATOMCACHE_${kind}` })
+    process.emitWarning(shown(`${namespace}: ${message}`), { type: 'AtomcacheWarning', code: `ATOMCACHE_${kind}` })
   }
 
   function emit(event: CacheEvent): void {

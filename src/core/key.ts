@@ -36,10 +36,10 @@ export function keyId(key: Key, version?: string, maxSize = MAX_SIZE): string {
  * The digest of values that are of nobody's concern, to stand in a key in their place: SHA-256 in base64url of their canonical
  * text.
  *
- * @throws as `keyId`
+ * @throws as `keyId`; the place is told without the names of properties, which are of nobody's concern either.
  */
 export function keyDigest(values: readonly unknown[], maxSize = MAX_SIZE): string {
-  return sha256(write(values, writing(maxSize)))
+  return sha256(write(values, { ...writing(maxSize), secret: true }))
 }
 
 /**
@@ -63,10 +63,11 @@ interface Writing {
   path: Step[]
   left: number
   readonly maxSize: number
+  readonly secret: boolean
 }
 
 function writing(maxSize: number): Writing {
-  return { path: [], left: maxSize, maxSize }
+  return { path: [], left: maxSize, maxSize, secret: false }
 }
 
 const MAX_DEPTH = 100
@@ -279,8 +280,8 @@ function refuse(writing: Writing, reason: string): never {
   throw new TypeError(`${placeOf(writing)} is ${reason}: ${ADVICE[reason] ?? 'put its id into the key'}`)
 }
 
-function placeOf(writing: Writing): string {
-  return `key${pathOf(writing.path)}`
+function placeOf({ path, secret }: Writing): string {
+  return `key${pathOf(secret ? path.map((step) => (typeof step === 'string' ? '…' : step)) : path)}`
 }
 
 const ADVICE: Readonly<Record<string, string>> = {

@@ -51,10 +51,9 @@ export function answering(internals: Internals): AnswerCall {
   ): Promise<string | undefined> {
     const what = `tRPC query ${call.path}`
     try {
-      const asked =
-        key !== undefined ? await key(call) : call.input === undefined ? await call.getRawInput() : call.input
+      const asked = key !== undefined ? await key(call) : call.input === undefined ? await sentBy(call) : call.input
       const varied = vary === undefined ? [] : [await vary(call)]
-      const sent = key === undefined && isReread ? ['sent', await call.getRawInput()] : []
+      const sent = key === undefined && isReread ? ['sent', await sentBy(call)] : []
       return internals.idOf(what, ['trpc', call.path], [asked, whose, ...varied, ...sent])
     } catch (error) {
       internals.events.emit({ type: 'bypass', what, reason: `its key can't be made: ${messageOf(error)}` })
@@ -152,6 +151,15 @@ export function answering(internals: Internals): AnswerCall {
   return (call, settings) => {
     const renewal = takeRenewal(internals, call.path)
     return renewal === undefined ? answer(call, settings) : renew(call, settings, renewal)
+  }
+}
+
+/** @throws Error that says nothing of what was sent, as those of parsers do */
+async function sentBy({ getRawInput }: MiddlewareCall): Promise<unknown> {
+  try {
+    return await getRawInput()
+  } catch {
+    throw new Error('what the client sent can not be read')
   }
 }
 

@@ -6,6 +6,7 @@ import { type Scope, scopeOf } from '../../../core/scope.ts'
 import type { Plan } from '../documents/plans.ts'
 import { keyOf, type ResponseKey } from './key.ts'
 import type { Execution, ResponseCacheSettings } from './options.ts'
+import { shapeOf } from './verdict.ts'
 
 /** A query whose response may be had from the cache, or be made for all. */
 export interface Admitted {
@@ -32,7 +33,7 @@ export function createAdmission(settings: ResponseCacheSettings, internals: Inte
   const refused = new LRUCache<string, true>({ max: MAX_REFUSED, ttl: REFUSED_FOR })
   return {
     async of(plan, args, give) {
-      const what = `query ${plan.operation.name?.value ?? '(anonymous)'}`
+      const what = shapeOf(plan)
       if (plan.ttl !== undefined && plan.ttl <= 0) return 'ttl 0'
       const scope = scopeOf(internals, what, 'session', () => give(plan.operation))
       if (scope === undefined) return 'no session'

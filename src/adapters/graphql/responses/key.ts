@@ -55,7 +55,9 @@ export function variablesOf({
 /** The variables of these names: with others of his own a client could fill the store. */
 export function declared(given: Execution['variableValues'], names: readonly string[]): Execution['variableValues'] {
   if (given === undefined || given === null) return given
-  if (Object.keys(given).every((name) => names.includes(name))) return given
+  // A document may declare as many as it likes.
+  const known = names.length > 8 ? new Set(names) : undefined
+  if (Object.keys(given).every((name) => known?.has(name) ?? names.includes(name))) return given
   return Object.fromEntries(names.filter((name) => Object.hasOwn(given, name)).map((name) => [name, given[name]]))
 }
 

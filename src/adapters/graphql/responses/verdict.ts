@@ -101,9 +101,12 @@ function textOf(own: ExecutionResult, { id, plan }: Case, events: Events): strin
   }
 }
 
+/** Characters of a client's name of an operation that events have. */
+const MAX_NAME = 100
+
 /** What events of responses that can't be stored call it. */
 export function shapeOf({ operation }: Plan): string {
-  return `query ${operation.name?.value ?? '(anonymous)'}`
+  return `query ${operation.name?.value.slice(0, MAX_NAME) ?? '(anonymous)'}`
 }
 
 /** With what was said of nobody knows which part: it can only be less for all. */
