@@ -8,11 +8,9 @@ export interface Address {
   port: number
 }
 
-/** One server of a cluster, which a test may kill and pause as it likes. */
-export interface ClusterNode {
+/** One of several servers that belong together, which a test may kill and pause as it likes. */
+export interface ServerNode {
   readonly server: RedisServer
-  /** As the others call it; it outlives a restart. */
-  readonly id: string
   /** Where clients reach it: the server, or the proxy in front of it. */
   readonly address: Address
   /** The same as a URL for the default user, with its password. */
@@ -26,11 +24,17 @@ export interface ClusterNode {
   askBuffer(command: string, ...args: readonly (string | number | Buffer)[]): Promise<unknown>
 }
 
-export interface ProxiedNode extends ClusterNode {
-  readonly proxy: TcpProxy
+/** One server of a cluster. */
+export interface ClusterNode extends ServerNode {
+  /** As the others call it; it outlives a restart. */
+  readonly id: string
 }
 
-export interface OpenNode extends ClusterNode, AsyncDisposable {}
+export type Proxied<N extends ServerNode> = N & { readonly proxy: TcpProxy }
+export type ProxiedNode = Proxied<ClusterNode>
+
+export type Open<N extends ServerNode> = N & AsyncDisposable
+export type OpenNode = Open<ClusterNode>
 
 /** ms: a paused process or a busy machine; nothing here takes long. */
 const ANSWER_TIMEOUT = 5_000
@@ -40,7 +44,21 @@ export async function startNode(
   options: RedisServerOptions & { inspector: Inspector },
   proxied: boolean,
 ): Promise<OpenNode> {
-  const server = await startRedis({ ...options, cluster: true })
+  const node = await startServer({ ...options, cluster: true }, proxied)
+  try {
+    return Object.assign(node, { id: String(await node.ask('CLUSTER', 'MYID')) })
+  } catch (error) {
+    await node[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** Starts a server, and its proxy where one is wanted. */
+export async function startServer(
+  options: RedisServerOptions & { inspector: Inspector },
+  proxied: boolean,
+): Promise<Open<ServerNode>> {
+  const server = await startRedis(options)
   const control = controlOf(server.port, options.inspector)
   let proxy: TcpProxy | undefined
 
@@ -51,25 +69,24 @@ export async function startNode(
 
   try {
     proxy = proxied ? await startProxy(server.url) : undefined
-    const node: OpenNode = {
-      server,
-      id: String(await control.client().call('CLUSTER', 'MYID')),
-      address: { host: '127.0.0.1', port: (proxy ?? server).port },
-      url: (proxy ?? server).url,
-      proxy,
-      async role() {
-        const [role] = (await node.ask('ROLE')) as string[]
-        return role === 'master' ? 'master' : 'replica'
-      },
-      ask: async (command, ...args) => control.client().call(command, [...args]),
-      askBuffer: async (command, ...args) => control.client().callBuffer(command, [...args]),
-      [Symbol.asyncDispose]: dispose,
-    }
-    return node
   } catch (error) {
     await dispose()
     throw error
   }
+  const node: Open<ServerNode> = {
+    server,
+    address: { host: '127.0.0.1', port: (proxy ?? server).port },
+    url: (proxy ?? server).url,
+    proxy,
+    async role() {
+      const [role] = (await node.ask('ROLE')) as string[]
+      return role === 'master' ? 'master' : 'replica'
+    },
+    ask: async (command, ...args) => control.client().call(command, [...args]),
+    askBuffer: async (command, ...args) => control.client().callBuffer(command, [...args]),
+    [Symbol.asyncDispose]: dispose,
+  }
+  return node
 }
 
 /** A connection to whichever process the server runs now, which gives nothing a second try. */

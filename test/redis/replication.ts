@@ -1,4 +1,4 @@
-import type { ClusterNode } from './clusterNode.ts'
+import type { ServerNode } from './clusterNode.ts'
 import { untilClear } from './untilClear.ts'
 
 /** What a node says of its replication: INFO replication. */
@@ -14,7 +14,7 @@ export interface Replication {
   readonly online: readonly number[]
 }
 
-export async function replicationOf(node: ClusterNode): Promise<Replication> {
+export async function replicationOf(node: ServerNode): Promise<Replication> {
   const info = String(await node.ask('INFO', 'replication'))
   const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]
   const master = field('role') === 'master' ? undefined : Number(field('master_port'))
@@ -28,7 +28,7 @@ export async function replicationOf(node: ClusterNode): Promise<Replication> {
 }
 
 /** Resolves when the replicas among these nodes have what the masters among them have now. */
-export async function caughtUp(nodes: readonly ClusterNode[]): Promise<void> {
+export async function caughtUp(nodes: readonly ServerNode[]): Promise<void> {
   const stands = await Promise.all(nodes.map(replicationOf))
   const goals = new Map(stands.filter(({ master }) => master === undefined).map(({ port, offset }) => [port, offset]))
   await untilClear(async () => {

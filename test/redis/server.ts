@@ -1,15 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { Redis } from 'ioredis'
 import { findServerBinary, HOW_TO_GET_A_SERVER } from './binary.ts'
 import type { Certificate } from './certificate.ts'
 import { BUS, freePort } from './ports.ts'
-import { reapWithUs } from './reaper.ts'
+import { type RunningServer, run } from './serverProcess.ts'
 
 export interface RedisServerOptions {
   /** As in redis.conf: `'10mb'`. Default: no limit. */
@@ -22,6 +19,8 @@ export interface RedisServerOptions {
   config?: readonly string[]
   /** A node of a cluster, alone at first. Its bus is at port + 10000. Default: `false`. */
   cluster?: boolean
+  /** A sentinel, which has no keys. Default: `false`. */
+  sentinel?: boolean
   /** Who looks inside: servers that log in at each other share one. Default: somebody with a random password. */
   inspector?: Inspector
   /** Shown at a second port, `tlsPort`, where the server speaks TLS. Default: no such port. */
@@ -83,7 +82,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     const access = `user ${inspector.username} on >${inspector.password} ~* &* +@all`
     const tls = await tlsConfiguration(tlsPort, directory, options)
     await writeFile(file, configuration(port, directory, [access, ...(options.acl ?? []), ...tls], options))
-    running = await run(binary as string, file, directory)
+    running = await run(binary as string, options.sentinel === true ? [file, '--sentinel'] : [file], directory)
     const probe = new Redis({ port, ...inspector, retryStrategy: null, maxRetriesPerRequest: 0 })
     probe.on('error', () => {})
     try {
@@ -156,52 +155,6 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
 
 export function newInspector(): Inspector {
   return { username: 'harness', password: randomBytes(12).toString('hex') }
-}
-
-interface RunningServer {
-  pid: number
-  state(): RedisServer['state']
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void
-  end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
-}
-
-/** Runs the executable until it says that it accepts connections. */
-async function run(binary: string, file: string, directory: string): Promise<RunningServer> {
-  const child = spawn(binary, [file], { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] })
-  await once(child, 'spawn')
-  const release = reapWithUs(child.pid as number, directory)
-  // Errors in the configuration go to stderr, all else to stdout; without being read a full pipe would stop the server.
-  const log: string[] = []
-  const exited = once(child, 'close').then(release)
-  child.stderr.on('data', (chunk: Buffer) => log.push(String(chunk)))
-  await new Promise<void>((resolve, reject) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      log.push(line)
-      if (log.length > 50) log.shift()
-      if (/ready to accept connections/i.test(line)) resolve()
-    })
-    child.on('close', (code) => reject(new Error(`${binary} exited with ${code}:\n${log.join('\n')}`)))
-  })
-  let paused = false
-  return {
-    pid: child.pid as number,
-    state: () => (isAlive(child) ? (paused ? 'paused' : 'running') : 'gone'),
-    signal: (signal) => {
-      child.kill(signal)
-      paused = signal === 'SIGSTOP'
-    },
-    async end(signal) {
-      if (!isAlive(child)) return
-      child.kill(signal)
-      // A paused process takes no SIGTERM before it goes on.
-      if (signal === 'SIGTERM') child.kill('SIGCONT')
-      await exited
-    },
-  }
-}
-
-function isAlive(child: ChildProcess): boolean {
-  return child.exitCode === null && child.signalCode === null
 }
 
 /** Clients need no certificate of their own. */
