@@ -6,7 +6,7 @@ import { PROBE } from '../../src/stores/redis/messages.ts'
 import { type CommandRecord, inScript } from '../redis/monitor.ts'
 import { testNamespace } from '../redis/namespace.ts'
 import { type NodeProcess, startProcess } from '../redis/processes.ts'
-import type { ClusterPlace } from './place.ts'
+import type { ClusterPlace, SentinelPlace } from './place.ts'
 import type { Asked, AskOptions, Heard, LoaderSpec, Said, WorkerCalls, WorkerEvents } from './worker.ts'
 
 const WORKER = new URL('./worker.ts', import.meta.url)
@@ -14,9 +14,13 @@ const WORKER = new URL('./worker.ts', import.meta.url)
 /** ms after which something that a test waits for counts as not happening: far more than a busy machine needs. */
 const DEADLINE = 10_000
 
-/** Which Redis: the URL of a server; or a cluster, which A and C reach through ioredis 6, B and D through 5; or one for each. */
+/**
+ * Which Redis: the URL of a server; or a cluster, which A and C reach through ioredis 6, B and D through 5; or one for each; or
+ * sentinels, which A and D give as options, B as a client of ioredis 5, C of 6.
+ */
 export type Whereabouts =
   | { url: string | readonly string[] }
+  | { guarded: Omit<SentinelPlace, 'as' | 'connectionName'> }
   | { cluster: ClusterPlace | readonly [ClusterPlace, ...ClusterPlace[]] }
 
 export type CrewOptions = Whereabouts & CrewSettings
@@ -125,11 +129,15 @@ export function useCrew(size: number): Crew {
   }
 }
 
-function placeOf(where: Whereabouts, index: number, connectionName: string): string | ClusterPlace {
+function placeOf(where: Whereabouts, index: number, connectionName: string): string | ClusterPlace | SentinelPlace {
   if ('url' in where) {
     const own = new URL(typeof where.url === 'string' ? where.url : (where.url[index] as string))
     own.searchParams.set('connectionName', connectionName)
     return own.href
+  }
+  if ('guarded' in where) {
+    const { sentinels, name, natMap } = where.guarded
+    return { sentinels, name, natMap, connectionName, as: index === 1 ? 5 : index === 2 ? 6 : 'options' }
   }
   const { cluster } = where
   const place = 'startupNodes' in cluster ? cluster : (cluster[index] as ClusterPlace)

@@ -1,5 +1,5 @@
-import { Cluster } from 'ioredis'
-import { Cluster as Cluster5, type ClusterOptions } from 'ioredis5'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { Cluster as Cluster5, type ClusterOptions, Redis as Redis5 } from 'ioredis5'
 import type { Address } from '../redis/clusterNode.ts'
 
 /** A cluster, and the client that a process has of it, as plain data. */
@@ -12,7 +12,23 @@ export interface ClusterPlace {
   readonly options?: Omit<ClusterOptions, 'natMap'>
 }
 
-export type PlacedClient = Cluster | Cluster5
+/** A master behind sentinels, and how a process gives it to the cache: as options, or as a client of one version. */
+export interface SentinelPlace {
+  readonly sentinels: readonly Address[]
+  readonly name: string
+  readonly natMap: Readonly<Record<string, Address>>
+  readonly as: 'options' | 5 | 6
+  readonly connectionName: string
+}
+
+export type PlacedClient = Cluster | Cluster5 | Redis | Redis5
+
+/** What the user of sentinels has. */
+export function sourceAt({ as, sentinels, natMap, ...rest }: SentinelPlace): PlacedClient | RedisOptions {
+  const options = { ...rest, sentinels: [...sentinels], natMap: { ...natMap }, lazyConnect: true }
+  if (as === 'options') return options
+  return as === 5 ? new Redis5(options) : new Redis(options)
+}
 
 /** The client that the user of a cluster has. */
 export function clientAt({ startupNodes, natMap, ioredis, options = {} }: ClusterPlace): PlacedClient {

@@ -16,7 +16,7 @@ import { type Gate, type GatedStep, type GatedStore, gatedStore } from '../core/
 import { serve } from '../redis/child.ts'
 import { churnTags } from './churn.ts'
 import { freshnessCalls } from './freshnessCalls.ts'
-import { type ClusterPlace, clientAt, type PlacedClient } from './place.ts'
+import { type ClusterPlace, clientAt, type PlacedClient, type SentinelPlace, sourceAt } from './place.ts'
 
 /** What a loader does; it first counts and tells its run. */
 export interface LoaderSpec {
@@ -91,8 +91,8 @@ export interface Heard {
 }
 
 export interface OpenOptions {
-  /** The URL of a server, or a cluster. */
-  place: string | ClusterPlace
+  /** The URL of a server, or a cluster, or sentinels. */
+  place: string | ClusterPlace | SentinelPlace
   name: string
   cache: CacheOptions
   /** Nobody listens to the cache: what it has to say becomes process warnings. */
@@ -122,8 +122,9 @@ const calls = {
     const own = caches
     name = options.name
     const { place } = options
-    client = typeof place === 'string' ? undefined : clientAt(place)
-    const store = redisStore(client ?? (place as string))
+    const source = typeof place === 'string' ? place : 'sentinels' in place ? sourceAt(place) : clientAt(place)
+    client = typeof source === 'object' && 'disconnect' in source ? source : undefined
+    const store = redisStore(source)
     gates = options.gated ? gatedStore(store) : undefined
     cache = createCache({ store: gates ?? store, ttl: 60_000, ...options.cache })
     if (!options.unheard) cache.on('*', (event) => say(own, event))

@@ -70,9 +70,9 @@ export function ownOptions({ reconnectOnError }: RedisOptions): RedisOptions {
   }
 }
 
-/** A client like the given one of a single server, for us alone. */
-export function duplicateOf(client: RedisClient): Redis {
-  return (client as Redis).duplicate(ownOptions(client.options))
+/** A client like the given one of a single server, for us alone; `more`: of our own where the server is of a kind. */
+export function duplicateOf(client: RedisClient, more: RedisOptions = {}): Redis {
+  return (client as Redis).duplicate({ ...ownOptions(client.options), ...more })
 }
 
 /** Connects a client that is ours, and does not queue. */
@@ -86,6 +86,8 @@ export function connect<C extends Redis | Cluster>(
   let closed = false
   let times = 0
   let up = false
+  let again: NodeJS.Timeout | undefined
+  let ends = 0
   let confirm!: () => void
   let never!: (error: StoreError) => void
   const connected = new Promise<void>((resolve, reject) => {
@@ -102,6 +104,7 @@ export function connect<C extends Redis | Cluster>(
     if (listener.prepare !== undefined) await listener.prepare()
     if (closed || client.status !== 'ready') return
     times++
+    ends = 0
     up = true
     confirm()
     listener.up?.()
@@ -110,8 +113,16 @@ export function connect<C extends Redis | Cluster>(
     up = false
     listener.down?.()
   })
-  // What fails here is told by the event `error` too, and tried again.
-  client.connect().catch(() => undefined)
+  // Behind Sentinel a client gives up that is disconnected while it asks who the master is, or that nobody answers.
+  emitter.on('end', () => {
+    if (!closed) again = setTimeout(begin, retryDelay(++ends))
+  })
+  begin()
+
+  function begin(): void {
+    // What fails here is told by the event `error` too, and tried again.
+    client.connect().catch(() => undefined)
+  }
 
   async function firstConnection(): Promise<void> {
     const limit = new AbortController()
@@ -147,6 +158,7 @@ export function connect<C extends Redis | Cluster>(
     },
     async close() {
       closed = true
+      clearTimeout(again)
       never(new StoreError('CLOSED', 'the cache was closed'))
       const { status } = client
       if (status === 'end' || status === 'wait') return

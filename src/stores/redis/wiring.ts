@@ -3,6 +3,7 @@ import type { Cluster, Redis } from 'ioredis'
 import { StoreError } from '../../core/errors.ts'
 import { anyNodeOf, clusterLike, connectNode, connectNodes, mastersOf, ownerOf, publishThroughAny } from './cluster.ts'
 import { type Connection, type ConnectionListener, connect, duplicateOf, unreachable } from './connection.ts'
+import { isBehindSentinel, sentinelOptions, watchSentinels } from './sentinel.ts'
 import { isCluster, type RedisClient } from './source.ts'
 
 /**
@@ -51,7 +52,11 @@ const PATIENCE_SHARE = 0.25
 
 export function wire(source: RedisClient, commandTimeout: number, listener: ConnectionListener): Wiring {
   if (isCluster(source)) return wireCluster(source, commandTimeout, listener)
-  const commands = connect(duplicateOf(source), commandTimeout, listener)
+  const guarded = isBehindSentinel(source)
+  const duplicate = () => duplicateOf(source, guarded ? sentinelOptions(source.options) : {})
+  const commands = connect(duplicate(), commandTimeout, listener)
+  const inbox = duplicate()
+  const watch = guarded ? watchSentinels(source, [commands.client, inbox], listener.fault) : undefined
   const server = (): Server => ({ client: commands.client, name: String(commands.times) })
   return {
     ...partOf(commands),
@@ -63,7 +68,11 @@ export function wire(source: RedisClient, commandTimeout: number, listener: Conn
     serverNamed: (name) => found([server()], name),
     serverOf: server,
     serverName: () => '',
-    inbox: duplicateOf(source),
+    inbox,
+    async close() {
+      watch?.close()
+      await commands.close()
+    },
   }
 }
 
