@@ -22,9 +22,13 @@ const idLike = fc.oneof(
   members(jsonText, fc.constantFrom('id', 'n', '__proto__')),
 )
 
+/** It has no text for what is named `__proto__`. */
+const asDevalue = (json: fc.Arbitrary<string>) =>
+  json.filter((text) => !text.includes('__proto__')).map((text) => transformer.serialize(JSON.parse(text)))
+
 /** A few bytes of devalue's text that stand for what they may: holes, cycles, types, indexes of nothing. */
 const devalued = fc.oneof(
-  jsonText.map((text) => transformer.serialize(JSON.parse(text))),
+  asDevalue(fc.oneof(jsonText, idLike)),
   fc.constantFrom(
     '[["Date","x"]]',
     '[{"a":0}]',
