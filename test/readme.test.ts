@@ -15,7 +15,7 @@ describe('the README', () => {
     expect(text('docs/graphql.md')).toContain(`\`\`\`ts\n${text(`examples/${name}.ts`).trimEnd()}\n\`\`\``)
   })
 
-  test.each(['README.md', ...['protocol', 'graphql', 'fields', 'trpc'].map((name) => `docs/${name}.md`)])(
+  test.each(['README.md', ...['protocol', 'graphql', 'fields', 'trpc', 'security'].map((name) => `docs/${name}.md`)])(
     '%s links to files that are there',
     (name) => {
       const links = [...text(name).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) => link as string)
