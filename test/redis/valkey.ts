@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { findServerBinary, isExecutable, mayInstallServerBinary } from './binary.ts'
 
 const run = promisify(execFile)
+/** Of this checkout alone: what anybody may write to nobody should run. */
+const CACHE = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url))
 const PACKAGES = ['valkey-server', 'valkey-tools']
 
 /**
@@ -15,11 +17,12 @@ const PACKAGES = ['valkey-server', 'valkey-tools']
 export async function provideValkey(say: (line: string) => void = console.log): Promise<string | undefined> {
   const found = await findServerBinary(undefined, ['valkey-server'])
   if (found !== undefined) return found
-  const home = join(tmpdir(), 'atomcache-valkey')
+  const home = join(CACHE, 'atomcache-valkey')
   const binary = join(home, 'usr', 'bin', 'valkey-server')
   if (await isExecutable(binary)) return binary
   if (!(await mayInstallServerBinary())) return undefined
-  const work = await mkdtemp(join(tmpdir(), 'atomcache-valkey-'))
+  await mkdir(CACHE, { recursive: true })
+  const work = await mkdtemp(join(CACHE, 'atomcache-valkey-'))
   try {
     say('No valkey-server on the PATH: unpacking that of Debian (ATOMCACHE_NO_INSTALL=1 forbids this).')
     await download(work)
