@@ -15,15 +15,15 @@ describe('the README', () => {
     expect(text('docs/graphql.md')).toContain(`\`\`\`ts\n${text(`examples/${name}.ts`).trimEnd()}\n\`\`\``)
   })
 
-  test.each(['README.md', ...['protocol', 'graphql', 'fields', 'trpc', 'security'].map((name) => `docs/${name}.md`)])(
-    '%s links to files that are there',
-    (name) => {
-      const links = [...text(name).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) => link as string)
-      const base = file(name)
-      expect(links.filter((link) => !existsSync(new URL(link, base)))).toEqual([])
-      expect(links.length).toBeGreaterThan(2)
-    },
-  )
+  test.each([
+    'README.md',
+    ...['protocol', 'redis', 'graphql', 'fields', 'trpc', 'security'].map((name) => `docs/${name}.md`),
+  ])('%s links to files that are there', (name) => {
+    const links = [...text(name).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) => link as string)
+    const base = file(name)
+    expect(links.filter((link) => !existsSync(new URL(link, base)))).toEqual([])
+    expect(links.length).toBeGreaterThan(2)
+  })
 
   test('names every event', () => {
     expect(Object.keys(NONE_YET).filter((type) => !readme.includes(`\`${type}\``))).toEqual([])

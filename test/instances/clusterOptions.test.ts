@@ -100,8 +100,10 @@ test.each(['slave', 'all'] as const)(
   },
 )
 
-test('a keyPrefix is in front of all keys', async () => {
-  const options = { keyPrefix: 'app:' }
+test.each([
+  ['of the client', { keyPrefix: 'app:' }],
+  ['of its nodes', { redisOptions: { keyPrefix: 'app:' } }],
+])('a keyPrefix %s is in front of all keys', async (_name, options) => {
   const [a] = await crew.open({ cluster: { startupNodes, options }, cache: CACHE, size: 1 })
   const keys = await traffic.keyOnEach('prefixed')
   for (const key of keys) await a.process.call('set', key, 'set', 60_000, ['t'])

@@ -2,7 +2,6 @@ import { inParts } from '../../core/parts.ts'
 import type { Link, Session, Store } from '../../core/store.ts'
 import { batched } from './batch.ts'
 import { createClock } from './clock.ts'
-import { watchEviction } from './eviction.ts'
 import { flightSteps } from './flights.ts'
 import { gatherReplies, PATIENCE_SHARE } from './gather.ts'
 import { inTimeEach } from './inTime.ts'
@@ -13,6 +12,7 @@ import { scriptsOf } from './scripts.ts'
 import { clientOf, prefixOf, type RedisClient, type RedisSource } from './source.ts'
 import { subscribe } from './subscription.ts'
 import { tagSteps } from './tags.ts'
+import { watchServers } from './watch.ts'
 import { wire } from './wiring.ts'
 
 /** Keys that are read by one command: a reply holds them all. */
@@ -45,12 +45,12 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
     fault,
     up() {
       void readClock()
-      void eviction.look()
+      void watch.look()
     },
   })
   const { client, clustered, send, publish } = wiring
   const scripts = scriptsOf(client)
-  const eviction = watchEviction(wiring.masters, link)
+  const watch = watchServers(wiring, link)
   const subscription = subscribe(wiring.inbox, names, link, publish)
   const gather = gatherReplies(commandTimeout * PATIENCE_SHARE)
   const get = (key: string) => send(() => client.getBuffer(key))
@@ -99,7 +99,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
     },
 
     async close() {
-      eviction.close()
+      watch.close()
       clearInterval(clockTimer)
       await Promise.all([wiring.close(), subscription.close()])
     },

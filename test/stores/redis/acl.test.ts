@@ -1,9 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { Redis as Redis5 } from 'ioredis5'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { redisStore } from '../../../src/stores/redis/index.ts'
 import { type RedisServer, startRedis } from '../../redis/server.ts'
 import { LONG, newToken, openPeers, until, within } from '../contract/peers.ts'
-import { COMMANDS, DOCUMENTED, everything, FEWEST } from './rights.ts'
+import { COMMANDS, DOCUMENTED, DOCUMENTED_FEWEST, DOCUMENTED_IN_CLUSTERS, everything, FEWEST } from './rights.ts'
 
 const serverFor = (rights: string) => startRedis({ acl: [`user atomcache on >secret resetchannels -@all ${rights}`] })
 const source = (server: RedisServer, enableReadyCheck = true) => {
@@ -78,6 +79,16 @@ describe('a user of the server', () => {
     await expect(taken).rejects.toMatchObject({ name: 'StoreError', code: 'REFUSED' })
     expect(await server.client().exists('shop:{x}:flight')).toBe(0)
   })
+})
+
+test('the README names the same rights', () => {
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
+  expect(readme).toContain(`user atomcache on >secret ${DOCUMENTED}\n`)
+  expect(readme).toContain(`In a cluster also \`${DOCUMENTED_IN_CLUSTERS}\``)
+})
+
+test('the fewest rights are those that docs/redis.md names', () => {
+  expect(DOCUMENTED_FEWEST.split(' ').sort()).toEqual(FEWEST.split(' ').sort())
 })
 
 describe('the fewest rights', () => {

@@ -11,6 +11,11 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
+const EVICTING = [
+  ...['allkeys-lru', 'allkeys-lfu', 'allkeys-random'],
+  ...['volatile-lru', 'volatile-lfu', 'volatile-random', 'volatile-ttl'],
+]
+
 const serverWith = (policy: string, maxmemory?: string) =>
   startRedis({ config: [`maxmemory-policy ${policy}`], ...(maxmemory === undefined ? {} : { maxmemory }) })
 const at = ({ url }: RedisServer) => openPeers({ open: () => () => redisStore(url) })
@@ -46,19 +51,16 @@ async function evict(inspector: Redis): Promise<number> {
 }
 
 describe('at the connection', () => {
-  test.each(['allkeys-lru', 'allkeys-lfu', 'allkeys-random', 'volatile-lru', 'volatile-ttl'])(
-    'a server that may drop keys by %s is told, once',
-    async (policy) => {
-      await using server = await serverWith(policy, '64mb')
-      await using peers = await at(server)
-      const peer = await peers.join()
-      await looked(peer)
-      expect(peer.evictions).toEqual([{ policy, evicted: 0 }])
-      await lookAgain(peer, server.client())
-      expect(peer.evictions).toHaveLength(1)
-      expect(peer.inbox[0]).toBe(true)
-    },
-  )
+  test.each(EVICTING)('a server that may drop keys by %s is told, once', async (policy) => {
+    await using server = await serverWith(policy, '64mb')
+    await using peers = await at(server)
+    const peer = await peers.join()
+    await looked(peer)
+    expect(peer.evictions).toEqual([{ policy, evicted: 0 }])
+    await lookAgain(peer, server.client())
+    expect(peer.evictions).toHaveLength(1)
+    expect(peer.inbox[0]).toBe(true)
+  })
 
   test.each([
     ['noeviction', '64mb'],

@@ -3,12 +3,14 @@ import { expect } from 'vitest'
 import { entryOf, LONG, newToken, type Peer, type Peers, textOf } from '../contract/peers.ts'
 import { invalidate, listOf, membersOf, passed, store } from '../contract/tagged.ts'
 
-const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('../../../docs/redis.md', import.meta.url), 'utf8')
 
-/** What the README says that a user of the server needs, behind its name and password; the namespace is `shop`. */
-export const DOCUMENTED = found(/^user atomcache on >secret (~shop:.*)$/m)
+/** What the page says that a user of the server needs, behind its name and password; the namespace is `shop`. */
+export const DOCUMENTED = found(/^user atomcache on >secret (~shop:\* .*)$/m)
 /** What it says that is needed in a cluster too. */
 export const DOCUMENTED_IN_CLUSTERS = found(/In a cluster also `(.*?)`/)
+/** What it says that are the fewest rights that do. */
+export const DOCUMENTED_FEWEST = found(/^user atomcache on >secret (~shop:\{\* .*)$/m)
 
 /** What the client sends, and what scripts run. HELLO and AUTH need no right. */
 export const COMMANDS = [
@@ -71,7 +73,7 @@ async function everythingOfTags(leader: Peer, waiter: Peer): Promise<void> {
 }
 
 function found(pattern: RegExp): string {
-  const text = pattern.exec(readme)?.[1]
-  if (text === undefined) throw new Error(`the README has nothing like ${pattern}`)
+  const text = pattern.exec(page)?.[1]
+  if (text === undefined) throw new Error(`docs/redis.md has nothing like ${pattern}`)
   return text
 }

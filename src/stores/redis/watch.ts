@@ -2,22 +2,25 @@ import type { Redis } from 'ioredis'
 import { messageOf } from '../../core/errors.ts'
 import type { Link } from '../../core/store.ts'
 import { translate } from './connection.ts'
-import type { Server } from './wiring.ts'
+import { fieldOf, misplacedIn } from './info.ts'
+import type { Wiring } from './wiring.ts'
 
 interface Observation {
   readonly policy: string
   readonly evicted: number
+  /** Why it can't be a store. */
+  readonly objection: string | undefined
 }
 
 /** ms between two looks; the first is at the connection. */
 const LOOK_AGAIN_AFTER = 30_000
 
 /**
- * Looks whether the servers may drop keys, or have dropped some, and tells the cache. By INFO, because managed services
- * refuse CONFIG.
+ * Looks whether the servers may drop keys, or have dropped some, and whether they can be a store at all, and tells the cache. By
+ * INFO, because managed services refuse CONFIG.
  */
-export function watchEviction(
-  masters: () => Promise<readonly Server[]>,
+export function watchServers(
+  { masters, clustered }: Pick<Wiring, 'masters' | 'clustered'>,
   link: Link,
 ): { look(): Promise<void>; close(): void } {
   /** By server, as a process: what it was when it was looked at last. */
@@ -53,8 +56,11 @@ export function watchEviction(
     // Behind Sentinel, and after a restart, another one may have its address.
     const name = fieldOf(info, 'run_id') ?? `${server.options.host}:${server.options.port}`
     const last = before.get(name)
-    seen.set(name, { policy, evicted })
-    if (closed || policy === 'noeviction') return
+    const misplaced = misplacedIn(info, clustered)
+    seen.set(name, { policy, evicted, objection: misplaced?.message })
+    if (closed) return
+    if (misplaced !== undefined && misplaced.message !== last?.objection) link.tell({ type: 'fault', error: misplaced })
+    if (policy === 'noeviction') return
     const gone = last === undefined ? 0 : evicted - last.evicted
     if (last?.policy !== policy || gone > 0) link.tell({ type: 'eviction', policy, evicted: Math.max(0, gone) })
   }
@@ -66,8 +72,4 @@ export function watchEviction(
       clearTimeout(timer)
     },
   }
-}
-
-function fieldOf(info: string, name: string): string | undefined {
-  return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]
 }
