@@ -1,5 +1,5 @@
 import { type Cluster, type ClusterOptions, Command, type Redis, type RedisOptions } from 'ioredis'
-import { ownOptions, retryDelay, unreachable } from './connection.ts'
+import { hearSockets, ownOptions, retryDelay, unreachable } from './connection.ts'
 import { inTime } from './inTime.ts'
 import type { RedisClient } from './source.ts'
 
@@ -45,6 +45,7 @@ export function clusterLike(source: RedisClient): Cluster {
   }
   const cluster = (given as { duplicate(nodes: [], options: ClusterOptions): Cluster }).duplicate([], options)
   cluster.on('+node', hearAsking)
+  cluster.on('+node', hearSockets)
   return cluster
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { StoreError } from '../../core/errors.ts'
 import { refusalOf } from './refusal.ts'
-import type { RedisClient } from './source.ts'
+import { isCluster, type RedisClient } from './source.ts'
 
 /** One connection of a cache's own, to a server or to all of a cluster. */
 export interface Connection<C extends Redis | Cluster = Redis> {
@@ -100,6 +100,7 @@ export function connect<C extends Redis | Cluster>(
   emitter.on('error', fault)
   // Of one node of a cluster.
   emitter.on('node error', fault)
+  if (!isCluster(client)) hearSockets(client as Redis)
   emitter.on('ready', async () => {
     if (listener.prepare !== undefined) await listener.prepare()
     if (closed || client.status !== 'ready') return
@@ -160,6 +161,7 @@ export function connect<C extends Redis | Cluster>(
       closed = true
       clearTimeout(again)
       never(new StoreError('CLOSED', 'the cache was closed'))
+      for (const one of isCluster(client) ? (client as Cluster).nodes() : [client as Redis]) hearSocket(one)
       const { status } = client
       if (status === 'end' || status === 'wait') return
       if (status === 'close' || status === 'reconnecting') return client.disconnect() // between two attempts: nothing is open
@@ -170,6 +172,22 @@ export function connect<C extends Redis | Cluster>(
       limit.abort()
     },
   }
+}
+
+/**
+ * ioredis hears one error of a socket (`once` in `connect` of Redis.js, versions 5 and 6). One of TLS may have two, such as what the
+ * server says to a handshake that was given up: nobody would hear that, and the process would end.
+ */
+export function hearSockets(client: Redis): void {
+  client.on('error', () => hearSocket(client))
+  client.on('connect', () => hearSocket(client))
+}
+
+/** The one it has now; also where it is about to be closed. */
+function hearSocket(client: Redis): void {
+  // Not in the declarations, and the same in versions 5 and 6.
+  const { stream } = client as unknown as { stream?: NodeJS.EventEmitter }
+  stream?.on('error', () => undefined)
 }
 
 export function unreachable(message: string, options?: ErrorOptions): StoreError {

@@ -135,3 +135,23 @@ describe('a connection that TLS refuses is a fault that says why, and fails no r
     await cache.close()
   })
 })
+
+test('a cache that is closed in the middle of a handshake leaves no error that would end the process', async () => {
+  const uncaught: unknown[] = []
+  const note = (error: unknown) => void uncaught.push(error)
+  process.on('uncaughtException', note)
+  // What was handed to the network may come back after it was closed.
+  const turns = async (count: number) => {
+    for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve))
+  }
+  for (let i = 0; i < 60; i++) {
+    const store = redisStore({ host: '127.0.0.1', port: server.tlsPort, tls: {} })
+    const cache = createCache({ namespace: testNamespace(), store, ttl: LONG })
+    cache.on('storeFault', () => undefined)
+    await turns(i % 30)
+    await cache.close()
+  }
+  await turns(50)
+  process.off('uncaughtException', note)
+  expect(uncaught).toEqual([])
+})
