@@ -76,7 +76,7 @@ describe('a forged If-None-Match', () => {
 
   test('with the right tag beside what is malformed: the answer, in full', async () => {
     const tag = await taggedBy(yoga(), query('{ list { id } }'))
-    for (const forged of [`"a" ${tag}`, `${tag} x`, `x${tag}`, `${tag}"`]) {
+    for (const forged of [`"a" ${tag}`, `${tag} x`, `x${tag}`, `${tag}"`, `${tag}, x`, `${tag},"`]) {
       expect((await send(yoga(), query('{ list { id } }', { 'if-none-match': forged }))).status).toBe(200)
     }
   })
@@ -179,6 +179,91 @@ describe('what is as large as a client likes', () => {
       const plain = await send(graphql.plain, asked)
       const told = await send(graphql.cached.both as string, asked)
       expect([told.status, told.text]).toEqual([200, plain.text])
+    }
+  })
+})
+
+describe('parameters that are read in two ways', () => {
+  const me = encodeURIComponent('{ me }')
+  const list = encodeURIComponent('{ list { id } }')
+  const varied = encodeURIComponent('query ($id: ID = "9", $any: Any) { node(id: $id) { id } any(value: $any) }')
+  const byUrl = [
+    ...[
+      `query=${me}&query=${list}`,
+      `query[]=${me}`,
+      `query=${me}&Query=${list}`,
+      `%71uery=${me}`,
+      `query=${me};query=${list}`,
+    ],
+    ...[
+      `query=${me}&operationName=`,
+      `query=${me}&operationName`,
+      `query=${me}%00`,
+      `query=%EF%BB%BF${me}`,
+      `query=${me}#x`,
+    ],
+    ...['', 'null', '[]', '""', '0', '{}', '{&variables={}'].map((variables) => `query=${me}&variables=${variables}`),
+    ...['{"id":"1"}&variables={"id":"2"}', '{"id":"1","id":"2"}', '{"id":1}', '{"__proto__":{"id":"3"}}'].map(
+      (variables) => `query=${varied}&variables=${variables}`,
+    ),
+    ...['a+b', 'a%2Bb', '%zz', '%E9', '%C3%A9'].map((id) => `query=${varied}&variables=%7B%22id%22:%22${id}%22%7D`),
+    ...[`query=${me}&extensions={}`, `query=${me}&x=1`, `query=%7B+me+%7D`, `query=${me}&&&=`],
+  ]
+  const two = '"query":"query A { me } query B { list { id } }"'
+  const byBody = [
+    ...[
+      '"query":"{ me }","query":"{ list { id } }"',
+      '"query":"{ me }","__proto__":{"query":"{ list { id } }"}',
+      '"__proto__":{"query":"{ me }"}',
+    ],
+    ...['""', 'null', '"A"', '"B"', '"__proto__"'].map((name) => `${two},"operationName":${name}`),
+    ...['null', '[]', '{"__proto__":{"a":1}}'].map((variables) => `"query":"{ me }","variables":${variables}`),
+    ...['{}', '{"id":"9"}', '{"id":9}', '{"id":null}'].map(
+      (variables) => `"query":"query ($id: ID = \\"9\\") { node(id: $id) { id } }","variables":${variables}`,
+    ),
+    '"query":"{ me }","extensions":{"__proto__":{"persistedQuery":1}}',
+  ]
+  const all: readonly Asked[] = [
+    ...byUrl.map((search) => ({ method: 'GET', path: `?${search}`, headers: {} })),
+    ...byBody.map((members) => {
+      return { method: 'POST', path: '', headers: { 'content-type': 'application/json' }, body: `{${members}}` }
+    }),
+  ]
+
+  test('mean what they mean to the framework, also as a hit; and nobody can end early answers by them', async () => {
+    const [cache] = graphql.caches
+    const before = cache?.stats().events.bypass
+    for (const asked of all) {
+      const plain = await send(graphql.plain, asked)
+      for (let time = 0; time < 3; time++) {
+        const told = await send(yoga(), asked)
+        expect([asked, told.status, told.text]).toEqual([asked, plain.status, plain.text])
+      }
+    }
+    expect(cache?.stats().events.bypass).toBe(before)
+  })
+})
+
+describe('a body that is no UTF-8', () => {
+  const around = (...bytes: number[]) =>
+    Buffer.concat([Buffer.from('{"query":"{ echo(text: \\"a'), Buffer.from(bytes), Buffer.from('\\") }"}')])
+
+  test.each<readonly [string, Buffer]>([
+    ['of Latin-1', around(0xe9)],
+    ['with an overlong form', around(0xc0, 0x80)],
+    ['with half of a surrogate pair', around(0xed, 0xa0, 0x80)],
+    ['that ends within a character', around(0xe2, 0x82)],
+    ['with a mark of its order', Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), around(0x61)])],
+    ['with a null behind it', Buffer.concat([around(0x61), Buffer.from([0])])],
+    ['of UTF-16', Buffer.from('{"query":"{ me }"}', 'utf16le')],
+  ])('%s: the answer', async (_what, body) => {
+    const asked = { method: 'POST', path: '', headers: { 'content-type': 'application/json' }, body }
+    const plain = await send(graphql.plain, asked)
+    for (const url of Object.values(graphql.cached)) {
+      for (let time = 0; time < 3; time++) {
+        const told = await send(url, asked)
+        expect([told.status, told.text]).toEqual([plain.status, plain.text])
+      }
     }
   })
 })

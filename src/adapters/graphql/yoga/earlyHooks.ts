@@ -79,8 +79,7 @@ export function earlyHooks(
           text = `GET ${request.url}`
           params = early.recall(text) ?? paramsOfUrl(request.url)
         } else if (request.method === 'POST' && hasSmallJson(request)) {
-          const body = await request.text()
-          checkLength(request, body)
+          const body = await bodyOf(request)
           text = `POST ${body}`
           // Nothing of it is left to be read, and its length, which limits are about, is as it was said.
           Object.defineProperty(request, 'body', { value: null })
@@ -104,9 +103,19 @@ export function earlyHooks(
   }
 }
 
-/** Whoever counts bytes after this trusts the length that was said. @throws GraphQLError for another one */
-function checkLength({ headers }: Request, body: string): void {
-  if (Buffer.byteLength(body) === Number(headers.get('content-length'))) return
+/**
+ * The text of the body. Whoever counts bytes after this trusts the length that was said: it is that of the bytes, which may be no
+ * UTF-8, and be another text then.
+ *
+ * @throws GraphQLError for another length
+ */
+async function bodyOf(request: Request): Promise<string> {
+  const sent: ArrayBuffer | Uint8Array = await request.arrayBuffer() // on Node, Yoga's gives a Buffer
+  const bytes = ArrayBuffer.isView(sent) ? sent : new Uint8Array(sent)
+  const { buffer, byteOffset, byteLength } = bytes
+  if (byteLength === Number(request.headers.get('content-length'))) {
+    return Buffer.from(buffer, byteOffset, byteLength).toString()
+  }
   const extensions = { code: 'BAD_REQUEST', http: { status: 400 } }
   throw new GraphQLError('Content-Length is not the length of the body.', { extensions })
 }
