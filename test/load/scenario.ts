@@ -5,7 +5,7 @@ export type Size = 'short' | 'full'
 export type Row = Readonly<Record<string, string | number>>
 
 /** What was measured. All rows have the same columns, in the order of the first one. */
-export type Figures = readonly [Row, ...Row[]]
+export type Figures = readonly Row[]
 
 /** A load on real servers with something that is promised under it. */
 export interface Scenario {

@@ -1,7 +1,12 @@
+import { blackHole } from './blackHole.ts'
+import { loss } from './loss.ts'
+import { restart } from './restart.ts'
 import type { Scenario } from './scenario.ts'
+import { shutdown } from './shutdown.ts'
+import { slow } from './slow.ts'
 
 /** All that `npm run load` plays, in this order. */
-export const SCENARIOS: readonly Scenario[] = []
+export const SCENARIOS: readonly Scenario[] = [blackHole, slow, loss, shutdown, restart]
 
 /** @throws Error that names those there are */
 export function scenarioOf(name: string, known = SCENARIOS): Scenario {

@@ -2,7 +2,7 @@ import type { Figures } from './scenario.ts'
 
 /** The figures as a table in Markdown, numbers to the right. */
 export function tableOf(figures: Figures): string {
-  const columns = Object.keys(figures[0])
+  const columns = Object.keys(figures[0] ?? {})
   const cells = figures.map((row) => columns.map((column) => cellOf(row[column])))
   const widths = columns.map((column, i) => Math.max(3, column.length, ...cells.map((row) => row[i]?.length ?? 0)))
   const isNumber = columns.map((column) => figures.every((row) => typeof row[column] === 'number'))

@@ -23,6 +23,8 @@ export interface NodeProcess<C extends Calls, E extends Events> extends AsyncDis
   next<N extends keyof E & string>(name: N): Promise<E[N]>
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>
+  /** SIGTERM; resolves when the process is gone, with its exit code or the signal that ended it. */
+  terminate(): Promise<number | string | null>
   /** SIGSTOP: the process stands still in the middle of whatever it does. */
   pause(): void
   /** SIGCONT. */
@@ -98,12 +100,14 @@ export async function startProcess<C extends Calls, E extends Events = Events>(
     }
   }
 
-  async function kill(): Promise<void> {
+  async function end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     if (!isAlive(child)) return exited
     wanted = true
-    child.kill('SIGKILL')
+    child.kill(signal)
     await exited
   }
+
+  const kill = () => end('SIGKILL')
 
   await new Promise<void>((resolve, reject) => {
     markServing = resolve
@@ -143,6 +147,10 @@ export async function startProcess<C extends Calls, E extends Events = Events>(
       })
     },
     kill,
+    async terminate() {
+      await end('SIGTERM')
+      return child.exitCode ?? child.signalCode
+    },
     pause: () => {
       child.kill('SIGSTOP')
     },

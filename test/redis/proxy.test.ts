@@ -89,6 +89,32 @@ test('a delay holds commands and replies back and keeps their order', async () =
   expect(performance.now() - start).toBeGreaterThan(98)
 })
 
+test('a delay of replies holds back what the server says', async () => {
+  await using proxy = await startProxy(inject('redisUrl'))
+  using client = connectTo(proxy)
+  await client.redis.ping()
+  proxy.delayReplies(100)
+  const start = performance.now()
+  await client.redis.ping()
+  // Timers may fire up to a millisecond early.
+  expect(performance.now() - start).toBeGreaterThan(98)
+})
+
+test('what is lost comes later, and what is behind it not before', async () => {
+  await using proxy = await startProxy(inject('redisUrl'))
+  using client = connectTo(proxy)
+  await client.redis.ping()
+  const chances = [0.09, 0.05, 0.1] // the first chunk is lost twice, and none after it
+  proxy.lose(0.1, () => chances.shift() ?? 1)
+  const start = performance.now()
+  const first = client.redis.echo('1')
+  await expect.poll(() => chances).toEqual([])
+  const order: string[] = []
+  await Promise.all([first, client.redis.echo('2')].map(async (word) => order.push(await word)))
+  expect(order).toEqual(['1', '2'])
+  expect(performance.now() - start).toBeGreaterThan(598)
+})
+
 test('a closed proxy refuses connections', async () => {
   const proxy = await startProxy(inject('redisUrl'))
   await proxy.close()

@@ -21,6 +21,13 @@ export interface TcpProxy extends AsyncDisposable {
   refuse(on: boolean): void
   /** Holds every chunk back for so many milliseconds, in both directions, in order; 0 ends it for what comes later. */
   delay(ms: number): void
+  /** As `delay`, only what comes from the server. */
+  delayReplies(ms: number): void
+  /**
+   * Loses so large a part of all chunks, by chance, as TCP loses packets: it comes, and what is behind it on its connection with
+   * it, when it was sent again after 200 ms (Linux' least), and twice as long each time that it is lost again. 0 ends it.
+   */
+  lose(part: number, chance?: () => number): void
   /** Cuts all connections and refuses new ones. */
   close(): Promise<void>
 }
@@ -31,7 +38,9 @@ export async function startProxy(target: string): Promise<TcpProxy> {
   const pairs = new Set<Pair>()
   let swallows = false
   let refuses = false
-  let latency = 0
+  /** ms. */
+  const latency = { request: 0, reply: 0 }
+  let loss = { part: 0, chance: Math.random }
 
   const server = createServer({ noDelay: true }, (client) => {
     if (refuses) {
@@ -41,21 +50,21 @@ export async function startProxy(target: string): Promise<TcpProxy> {
     const upstream = connect({ host: destination.hostname, port: Number(destination.port || 6379), noDelay: true })
     const pair: Pair = { client, upstream, damaged: false, silent: false }
     pairs.add(pair)
-    pump(client, upstream, pair)
-    pump(upstream, client, pair)
+    pump(client, upstream, pair, 'request')
+    pump(upstream, client, pair, 'reply')
   })
 
-  function pump(from: Socket, to: Socket, pair: Pair): void {
+  function pump(from: Socket, to: Socket, pair: Pair, what: keyof typeof latency): void {
     const line = delayLine()
     from.on('data', (chunk: Buffer) => {
       if (swallows || pair.silent) pair.damaged = true
-      else line(latency, () => to.write(chunk))
+      else line(latency[what] + retransmission(loss), () => to.write(chunk))
     })
     // An error is always followed by `close`, which is where a pair ends.
     from.on('error', () => {})
     from.on('close', () => {
       // In the same line as the data, so that a server's last words arrive before the connection ends.
-      line(latency, () => to.end())
+      line(latency[what], () => to.end())
       if (pair.client.closed) pairs.delete(pair)
     })
   }
@@ -101,7 +110,13 @@ export async function startProxy(target: string): Promise<TcpProxy> {
       if (on) cut()
     },
     delay(ms) {
-      latency = ms
+      latency.request = latency.reply = ms
+    },
+    delayReplies(ms) {
+      latency.reply = ms
+    },
+    lose(part, chance = Math.random) {
+      loss = { part, chance }
     },
     close,
     [Symbol.asyncDispose]: close,
@@ -118,6 +133,13 @@ interface Pair {
 function sever({ client, upstream }: Pair): void {
   client.resetAndDestroy()
   upstream.destroy()
+}
+
+/** ms until a chunk has arrived that is lost with this probability each time that it is sent (RFC 6298 §5). */
+function retransmission({ part, chance }: { part: number; chance(): number }): number {
+  let waits = 0
+  for (let timeout = 200; part > 0 && chance() < part; timeout *= 2) waits += timeout
+  return waits
 }
 
 /** Runs what it is given after a delay, never out of order, and at once where nothing is held back. */
