@@ -180,20 +180,23 @@ const variables = fc.oneof(
 const operationName = mostly('', '"A"', '"B"', '"__proto__"', 'null', '1', '""', '{}', '"X"')
 
 /** The members of one operation, as JSON. */
-const body = fc
+/** The members of one operation, as JSON, with one set of variables and with another. */
+const bodies = fc
   .record({
-    query: document,
-    variables: fc.option(variables),
+    query: sometimesDamaged(document),
+    variables: fc.array(fc.option(variables), { minLength: 2, maxLength: 2 }),
     name: operationName,
     more: fc.option(members(jsonText), { freq: 15 }),
   })
-  .map(({ query, variables, name, more }) => {
-    const parts = [`"query":${JSON.stringify(query)}`]
-    if (variables !== null) parts.push(`"variables":${variables}`)
-    if (name !== '') parts.push(`"operationName":${name}`)
-    if (more !== null) parts.push(`"extensions":${more}`)
-    return `{${parts.join()}}`
-  })
+  .map(({ query, variables, name, more }) =>
+    variables.map((given) => {
+      const parts = [`"query":${JSON.stringify(query)}`]
+      if (given !== null) parts.push(`"variables":${given}`)
+      if (name !== '') parts.push(`"operationName":${name}`)
+      if (more !== null) parts.push(`"extensions":${more}`)
+      return `{${parts.join()}}`
+    }),
+  )
 
 const headers = fc.record({
   accept: mostly(
@@ -227,25 +230,35 @@ const headers = fc.record({
 const said = (all: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ''))
 
-const byPost = fc
+const JSON_TYPES = mostly(
+  'application/json',
+  'application/json; charset=utf-8',
+  'text/plain',
+  'application/graphql',
+  '',
+)
+
+const byPost = fc.tuple(bodies, JSON_TYPES, headers, headers).map(([bodies, type, ...given]): readonly Asked[] => {
+  const all = given.map((one) => said({ ...one, 'content-type': type }))
+  // Two questions of one, and one of another.
+  const pairs = [bodies, bodies.slice(0, 1)].flatMap((asked, i) =>
+    asked.map((body) => ({ body, headers: all[i] ?? {} })),
+  )
+  return pairs.map((one) => ({ method: 'POST', path: '', ...one }))
+})
+
+const byOddPost = fc
   .tuple(
-    sometimesDamaged(
-      fc.oneof(
-        { weight: 9, arbitrary: body },
-        { weight: 1, arbitrary: fc.array(body, { maxLength: 3 }).map((all) => `[${all.join()}]`) },
-      ),
+    fc.oneof(
+      sometimesDamaged(bodies.map(([body = '']) => body)),
+      fc.array(bodies, { maxLength: 2 }).map((all) => `[${all.flat().join()}]`),
     ),
-    mostly('application/json', 'application/json; charset=utf-8', 'text/plain', 'application/graphql', ''),
+    JSON_TYPES,
     headers,
   )
-  .map(
-    ([body, type, given]): Asked => ({
-      method: 'POST',
-      path: '',
-      headers: said({ ...given, 'content-type': type }),
-      body,
-    }),
-  )
+  .map(([body, type, given]): readonly Asked[] => {
+    return [{ method: 'POST', path: '', headers: said({ ...given, 'content-type': type }), body }]
+  })
 
 const byGet = fc
   .record({
@@ -255,11 +268,11 @@ const byGet = fc
     given: headers,
     method: mostly('GET', 'HEAD'),
   })
-  .map(({ query, variables, name, given, method }): Asked => {
+  .map(({ query, variables, name, given, method }): readonly Asked[] => {
     const parts = [`query=${encoded(query)}`]
     if (variables !== null) parts.push(`variables=${encoded(variables)}`)
     if (name !== '') parts.push(`operationName=${name}`)
-    return { method, path: `?${parts.join('&')}`, headers: said(given) }
+    return [{ method, path: `?${parts.join('&')}`, headers: said(given) }]
   })
 
 /** What `encodeURIComponent` refuses is sent as what stands for it. */
@@ -267,7 +280,9 @@ function encoded(value: string): string {
   return encodeURIComponent(value.toWellFormed())
 }
 
-export const graphqlRequest: fc.Arbitrary<Asked> = fc.oneof(
+/** Requests that have much in common. */
+export const graphqlRequests: fc.Arbitrary<readonly Asked[]> = fc.oneof(
   { weight: 3, arbitrary: byPost },
+  { weight: 1, arbitrary: byOddPost },
   { weight: 1, arbitrary: byGet },
 )

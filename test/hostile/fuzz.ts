@@ -21,7 +21,7 @@ export function runs(usual: number): { readonly seed: number; readonly numRuns: 
 export const LIMIT = RUNS === undefined ? 120_000 : 3_600_000
 
 /** Texts that look like something else, or like nothing. */
-const SUSPICIOUS = [
+export const SUSPICIOUS: readonly string[] = [
   ...[
     '',
     ' ',

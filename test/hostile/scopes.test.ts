@@ -10,7 +10,7 @@ import { redisStore } from '../../src/stores/redis/index.ts'
 import { settled } from '../adapters/graphql/market.ts'
 import { traceOf } from '../adapters/trace.ts'
 import { testNamespace } from '../redis/namespace.ts'
-import { hostileText, LIMIT, runs } from './fuzz.ts'
+import { hostileText, LIMIT, runs, SUSPICIOUS } from './fuzz.ts'
 
 /** Who asks, as the context has it: anything at all. */
 interface Context {
@@ -100,6 +100,15 @@ describe.each(Object.keys(ADAPTERS))('another’s entry, by %s', (name) => {
     )
     await settled(cache)
     expect(cache.stats().events.hit).toBeGreaterThan(40)
+  })
+
+  test('is nobody’s who is called nearly so', { timeout: LIMIT }, async () => {
+    for (let time = 0; time < 2; time++) {
+      for (const text of [...SUSPICIOUS, '\ud801']) {
+        if (text !== '') expect(await ask(text, 'alike')).toBe(said(text, 'alike'))
+        expect(await ask('ann', text)).toBe(said('ann', text))
+      }
+    }
   })
 
   const odd: readonly (readonly [string, unknown])[] = [
