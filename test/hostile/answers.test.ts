@@ -203,9 +203,14 @@ describe('parameters that are read in two ways', () => {
       `query=${me}#x`,
     ],
     ...['', 'null', '[]', '""', '0', '{}', '{&variables={}'].map((variables) => `query=${me}&variables=${variables}`),
-    ...['{"id":"1"}&variables={"id":"2"}', '{"id":"1","id":"2"}', '{"id":1}', '{"__proto__":{"id":"3"}}'].map(
-      (variables) => `query=${varied}&variables=${variables}`,
-    ),
+    ...[
+      '{"id":"1"}&variables={"id":"2"}',
+      '{"id":"1","id":"2"}',
+      '{"id":1}',
+      '{"__proto__":{"id":"3"}}',
+      '{"id":"4","more":1}',
+      '{"id":"5","more":1}',
+    ].map((variables) => `query=${varied}&variables=${variables}`),
     ...['a+b', 'a%2Bb', '%zz', '%E9', '%C3%A9'].map((id) => `query=${varied}&variables=%7B%22id%22:%22${id}%22%7D`),
     ...[`query=${me}&extensions={}`, `query=${me}&x=1`, `query=%7B+me+%7D`, `query=${me}&&&=`],
   ]
