@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { playCommand } from './command.ts'
+import { EVERYTHING } from './profile.ts'
+import { reportOf } from './report.ts'
+import { runChaos } from './run.ts'
 
 /** `ATOMCACHE_SEED=42 npx vitest run test/chaos/chaos.test.ts` decides the same again; `ATOMCACHE_SECONDS` is how long. */
 const { ATOMCACHE_SEED: seed, ATOMCACHE_SECONDS: seconds = '30' } = process.env
@@ -30,10 +33,23 @@ describe('real processes, while much goes wrong', () => {
   )
 })
 
+test('keep the invariants while masters are replaced, behind Sentinel', { timeout: GRACE }, async () => {
+  const profile = { ...EVERYTHING, faults: { failOver: 1, handOver: 1, cut: 1, kill: 1 } }
+  const chance = seed === undefined ? Date.now() % 2 ** 31 : Number(seed)
+  const play = { seconds: 8, seed: chance, servers: 'sentinel', impatient: false } as const
+  const chaos = await runChaos({ ...play, profile, source: new URL('../../src', import.meta.url).href })
+  console.log([`seed ${chance}`, ...reportOf(chaos)].join('\n'))
+  expect(chaos.violations).toEqual([])
+  expect(chaos.model.calls.length).toBeGreaterThan(500)
+  expect(chaos.model.history.faults.filter(({ kind }) => kind === 'failOver' || kind === 'handOver')).not.toEqual([])
+})
+
 describe('the command', () => {
   test('says what is wrong with its options', async () => {
     const played = await playCommand('--servers', 'three')
     expect(played.code).toBe(2)
-    expect(played.output).toMatch(/^--servers must be standalone or cluster, got three\n\nnpm run chaos -- /)
+    expect(played.output).toMatch(
+      /^--servers must be one of standalone, sentinel, cluster, got three\n\nnpm run chaos -- /,
+    )
   })
 })

@@ -3,7 +3,8 @@ import { namesOf } from '../../src/stores/redis/keys.ts'
 import { startCluster } from '../redis/cluster.ts'
 import type { ProxiedNode } from '../redis/clusterNode.ts'
 import { slotOf } from '../redis/slots.ts'
-import { type Disaster, EVERYBODY, evicting, type Servers, type ServersOptions } from './servers.ts'
+import { harmTo } from './nodes.ts'
+import { EVERYBODY, evicting, type Servers, type ServersOptions } from './servers.ts'
 
 /** ms: a master that is silent so long is replaced, and may have lost what it had confirmed. No pause here is that long. */
 const NODE_TIMEOUT = 3000
@@ -21,50 +22,8 @@ export async function startChaosCluster({ namespace, ids, latencies }: ServersOp
   const cluster = await startCluster({ nodeTimeout: NODE_TIMEOUT, proxied: true })
   const { nodes, natMap, startupNodes } = cluster
   const eyes = cluster.client()
-  for (const [place, { proxy }] of nodes.entries()) proxy.delay(latencyOf(place))
-  let before: Promise<unknown> = Promise.resolve()
-
-  function latencyOf(place: number): number {
-    return latencies[place % latencies.length] ?? 0
-  }
-
-  /** What moves slots or roles, or keeps a node from answering: one after another, or the cluster might not recover. */
-  function alone(disaster: Disaster): Disaster {
-    return (random) => {
-      const turn = before.then(() => disaster(random))
-      before = turn.catch(() => undefined)
-      return turn
-    }
-  }
-
+  const { disasters, alone } = harmTo(nodes, latencies)
   const masters = () => cluster.masters() as Promise<readonly ProxiedNode[]>
-
-  /** Does harm to the lines of one node, or now and then of all, for a while. */
-  function toLines(
-    most: number,
-    begin: (node: ProxiedNode, ms: number) => void,
-    end: (node: ProxiedNode, place: number) => void,
-  ): Disaster {
-    return async (random) => {
-      const everybody = random.chance(0.2)
-      const chosen = random.below(nodes.length)
-      const befallen = nodes
-        .map((node, place) => ({ node, place }))
-        .filter(({ place }) => everybody || place === chosen)
-      for (const { node } of befallen) begin(node, 20 + random.next() * 200)
-      await delay(random.next() * most)
-      for (const { node, place } of befallen) end(node, place)
-      return EVERYBODY
-    }
-  }
-
-  function killing(type: 'normal' | 'pubsub'): Disaster {
-    return alone(async (random) => {
-      for (const node of nodes)
-        if (random.chance(0.5)) await node.ask('CLIENT', 'KILL', 'TYPE', type).catch(() => undefined)
-      return EVERYBODY
-    })
-  }
 
   return {
     kind: 'cluster',
@@ -77,8 +36,7 @@ export async function startChaosCluster({ namespace, ids, latencies }: ServersOp
       return found.map((result) => (result.status === 'fulfilled' ? result.value : null))
     },
     disasters: {
-      killClients: killing('normal'),
-      killSubscribers: killing('pubsub'),
+      ...disasters,
       pauseRedis: alone(async (random) => {
         const { server } = random.pick(await masters())
         server.pause()
@@ -86,25 +44,6 @@ export async function startChaosCluster({ namespace, ids, latencies }: ServersOp
         server.resume()
         return EVERYBODY
       }),
-      async forgetScripts() {
-        await Promise.all(nodes.map((node) => node.ask('SCRIPT', 'FLUSH').catch(() => undefined)))
-        return EVERYBODY
-      },
-      cut: toLines(
-        0,
-        ({ proxy }) => proxy.cut(),
-        () => undefined,
-      ),
-      blackhole: toLines(
-        500,
-        ({ proxy }) => proxy.blackhole(true),
-        ({ proxy }) => proxy.blackhole(false),
-      ),
-      delay: toLines(
-        600,
-        ({ proxy }, ms) => proxy.delay(ms),
-        ({ proxy }, place) => proxy.delay(latencyOf(place)),
-      ),
       evict: evicting(ids, names, (key) => eyes.unlink(key)),
       handOver: alone(async (random) => {
         await cluster.handover(random.pick(await masters()))

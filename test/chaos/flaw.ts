@@ -1,14 +1,17 @@
 import type { Rule } from './checker/violation.ts'
 import { FRESHNESS_FLAWS } from './freshnessFlaw.ts'
 import type { Edit } from './mutant.ts'
-import { INVALIDATED_KEYS, INVALIDATED_TAGS } from './peaceful.ts'
+import { INVALIDATED_KEYS, INVALIDATED_TAGS, REPLACED } from './peaceful.ts'
 import type { Profile } from './profile.ts'
+import type { Servers } from './servers.ts'
 
 /** A rule of the protocol that is left out. */
 export interface Flaw {
   readonly edits: readonly Edit[]
   /** What is played to find it: nothing goes wrong, but what it needs happens often. */
   readonly profile: Profile
+  /** Default: `'standalone'`. */
+  readonly servers?: Servers['kind']
   /** What is found of it. */
   readonly rules: readonly Rule[]
 }
@@ -16,6 +19,12 @@ export interface Flaw {
 /** Each leaves one rule of the protocol out. */
 export const FLAWS: Readonly<Record<string, Flaw>> = {
   ...FRESHNESS_FLAWS,
+  'a master that was replaced is not left while it lives': {
+    edits: [{ file: 'stores/redis/wiring.ts', original: 'const watch = guarded ?', faulty: 'const watch = false ?' }],
+    profile: REPLACED,
+    servers: 'sentinel',
+    rules: ['I3', 'I4'],
+  },
   'an end that does not check the token': {
     edits: [
       {

@@ -20,9 +20,9 @@ const SOURCE = new URL('../../src', import.meta.url).href
 describe('the checker finds', () => {
   test.for(Object.entries(FLAWS))('%s', { timeout: SEARCH * 1000 + GRACE }, async ([, flaw]) => {
     await using mutant = await createMutant(flaw.edits)
-    const { profile, rules } = flaw
+    const { profile, rules, servers = play.servers } = flaw
     const seed = random.below(2 ** 31)
-    const chaos = await runChaos({ ...play, seconds: SEARCH, seed, profile, source: mutant.source })
+    const chaos = await runChaos({ ...play, servers, seconds: SEARCH, seed, profile, source: mutant.source })
     console.log([`seed ${seed}`, ...reportOf(chaos)].join('\n'))
     expect(rules).toContain(chaos.violations.find(({ rule }) => rules.includes(rule))?.rule)
   })

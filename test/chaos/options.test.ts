@@ -20,7 +20,7 @@ describe('the command line of chaos', () => {
     [['--seconds', '0'], '--seconds must be a number from 1 to 86400, got 0'],
     [['--seed', '1.5'], '--seed must be a whole number from 0 to 2147483647, got 1.5'],
     [['--seed', '2147483648'], '--seed must be a whole number from 0 to 2147483647, got 2147483648'],
-    [['--servers', 'many'], '--servers must be standalone or cluster, got many'],
+    [['--servers', 'many'], '--servers must be one of standalone, sentinel, cluster, got many'],
   ] as const)('refuses %j', ([args, message]) => {
     expect(() => parseCommandLine(args)).toThrow(message)
   })

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import type { Servers } from './servers.ts'
+import { KINDS, type Servers } from './servers.ts'
 
 export interface CommandLine {
   readonly seconds: number
@@ -10,11 +10,12 @@ export interface CommandLine {
   readonly source: string
 }
 
-export const USAGE = `npm run chaos -- [--seconds N] [--seed S] [--servers standalone|cluster] [--source DIRECTORY]
+export const USAGE = `npm run chaos -- [--seconds N] [--seed S] [--servers ${KINDS.join('|')}] [--source DIRECTORY]
 
   --seconds  how long it plays, from 1 on (default: 60)
   --seed     a whole number, which decides all that can be decided (default: one by chance)
-  --servers  one Redis, or a cluster of three masters and three replicas (default: standalone)
+  --servers  one Redis; one with two replicas, behind three sentinels; or a cluster of three masters
+             and three replicas (default: standalone)
   --source   the sources to be tested: a copy with a fault, for example (default: src)`
 
 /** @throws Error that says what is wrong */
@@ -37,8 +38,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   if (!/^\d{1,10}$/.test(values.seed) || Number(values.seed) >= 2 ** 31) {
     throw new Error(`--seed must be a whole number from 0 to ${2 ** 31 - 1}, got ${values.seed}`)
   }
-  if (servers !== 'standalone' && servers !== 'cluster') {
-    throw new Error(`--servers must be standalone or cluster, got ${servers}`)
-  }
-  return { seconds, seed: Number(values.seed), servers, source }
+  const kind = KINDS.find((one) => one === servers)
+  if (kind === undefined) throw new Error(`--servers must be one of ${KINDS.join(', ')}, got ${servers}`)
+  return { seconds, seed: Number(values.seed), servers: kind, source }
 }

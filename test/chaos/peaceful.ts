@@ -104,3 +104,6 @@ export const REFRESHED: Profile = {
 
 /** The same, and nothing is invalidated. */
 export const REVALIDATED: Profile = { ...REFRESHED, moves: { ...FEW_MOVES, invalidateKeys: 0 }, forced: 0 }
+
+/** Masters are replaced while they are well, and much is invalidated. */
+export const REPLACED: Profile = { ...INVALIDATED_KEYS, faults: { handOver: 1 } }

@@ -149,6 +149,8 @@ export const EVERYTHING: Profile = {
     evict: 3,
     handOver: 1.5,
     failOver: 1,
+    standStill: 1,
+    pauseSentinel: 1,
     moveSlot: 2,
   },
   commandTimeout: 150,

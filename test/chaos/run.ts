@@ -11,6 +11,7 @@ import { ALL, type Fault, type History } from './history.ts'
 import { type Nemesis, unleash } from './nemesis.ts'
 import { type Observer, observe } from './observer.ts'
 import { hurryOf, type Profile } from './profile.ts'
+import { startChaosSentinel } from './sentinel.ts'
 import type { Servers } from './servers.ts'
 import { watchStalls } from './stall.ts'
 import { startStandalone } from './standalone.ts'
@@ -40,6 +41,8 @@ const CHECK_EVERY = 2000
 /** ms that a run may take beside its time: to start, to finish and to be judged on a busy machine. */
 export const GRACE = 90_000
 
+const START = { standalone: startStandalone, sentinel: startChaosSentinel, cluster: startChaosCluster }
+
 /** Plays for so many seconds, and judges what happened. Rejects if it hangs; ends all that it started in any case. */
 export async function runChaos(options: ChaosOptions): Promise<Chaos> {
   const { seconds, seed, servers: kind, profile } = options
@@ -48,8 +51,7 @@ export async function runChaos(options: ChaosOptions): Promise<Chaos> {
   const { processes, latencies, memories } = profile
   const ids = profile.keys.map(({ id }) => id)
   await using origin = await startRedis()
-  const start = kind === 'cluster' ? startChaosCluster : startStandalone
-  await using servers = await start({ namespace, processes, ids, latencies })
+  await using servers = await START[kind]({ namespace, processes, ids, latencies })
   const said = { namespace, originUrl: origin.url, profile, source: options.source }
   await using crew = await startCrew(
     processes,

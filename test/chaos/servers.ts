@@ -3,9 +3,11 @@ import { ALL, type Fault } from './history.ts'
 import type { Look } from './observer.ts'
 import type { Target } from './worker.ts'
 
-/** The Redis of a run, single or a cluster, and what can befall it. */
+export const KINDS = ['standalone', 'sentinel', 'cluster'] as const
+
+/** The Redis of a run, single, behind sentinels or a cluster, and what can befall it. */
 export interface Servers extends AsyncDisposable {
-  readonly kind: 'standalone' | 'cluster'
+  readonly kind: (typeof KINDS)[number]
   /** How the process reaches it, by its place among the processes. */
   targetOf(place: number): Target
   /** Bytes in all masters; past everything that is in the way of the processes. */

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
 import type { Cache } from '../../src/index.ts'
+import type { RedisSource } from '../../src/stores/redis/index.ts'
 import { createRandom } from '../core/schedule/random.ts'
 import { serve } from '../redis/child.ts'
 import type { Address } from '../redis/clusterNode.ts'
@@ -31,6 +32,12 @@ export interface WorkerOptions {
 /** Where the caches keep. */
 export type Target =
   | { readonly type: 'single'; readonly url: string }
+  | {
+      readonly type: 'sentinel'
+      readonly name: string
+      readonly sentinels: readonly Address[]
+      readonly natMap: Readonly<Record<string, Address>>
+    }
   | { readonly type: 'cluster'; readonly nodes: readonly Address[]; readonly natMap: Readonly<Record<string, Address>> }
 
 export interface Stopped {
@@ -56,10 +63,7 @@ const calls = {
     const { redisStore }: typeof import('../../src/stores/redis/index.ts') = await import(
       `${source}/stores/redis/index.ts`
     )
-    const { nodes, natMap } = target.type === 'cluster' ? target : { nodes: [], natMap: {} }
-    const store = redisStore(
-      target.type === 'single' ? target.url : new Cluster([...nodes], { natMap: { ...natMap }, lazyConnect: true }),
-    )
+    const store = redisStore(sourceAt(target))
     const opened = createCache({
       namespace,
       store,
@@ -103,6 +107,21 @@ export type WorkerCalls = typeof calls
 export type WorkerEvents = { records: string }
 
 const tell = serve<WorkerEvents>(calls)
+
+function sourceAt(target: Target): RedisSource {
+  switch (target.type) {
+    case 'single':
+      return target.url
+    case 'sentinel': {
+      const { name, sentinels, natMap } = target
+      return { name, sentinels: [...sentinels], natMap: { ...natMap } }
+    }
+    case 'cluster':
+      return new Cluster([...target.nodes], { natMap: { ...target.natMap }, lazyConnect: true })
+    default:
+      return target satisfies never
+  }
+}
 
 function trouble(text: string): void {
   const at = monotonic()

@@ -11,6 +11,8 @@ export interface RedisSentinelOptions extends Omit<RedisServerOptions, 'cluster'
   replicas?: number
   /** `down-after-milliseconds`: a master that is silent so long is replaced. Default: 1000. */
   downAfter?: number
+  /** ms; after four times as many a master that was replaced, and lives, is made a replica. Default: 400; of sentinels: 2000. */
+  publishPeriod?: number
   /** Puts a proxy before every server, through which clients come with `natMap`. Default: `false`. */
   proxied?: boolean
 }
@@ -53,7 +55,7 @@ export function startSentinel(
 ): Promise<RedisSentinel<Proxied<ServerNode>>>
 export function startSentinel(options?: RedisSentinelOptions): Promise<RedisSentinel>
 export async function startSentinel(options: RedisSentinelOptions = {}): Promise<RedisSentinel> {
-  const { replicas = 2, downAfter = 1000, proxied = false, config = [], ...rest } = options
+  const { replicas = 2, downAfter = 1000, publishPeriod, proxied = false, config = [], ...rest } = options
   const inspector = newInspector()
   const opened: AsyncDisposable[] = []
   async function open<T extends AsyncDisposable>(starts: readonly Promise<T>[]): Promise<T[]> {
@@ -72,7 +74,7 @@ export async function startSentinel(options: RedisSentinelOptions = {}): Promise
     const sentinels = await open(
       Array.from({ length: SENTINELS }, () => startRedis({ sentinel: true, inspector, config: watching })),
     )
-    await hasten(sentinels)
+    await hasten(sentinels, publishPeriod)
     const all = openSentinel([master, ...others], sentinels, inspector)
     await all.settled()
     return all

@@ -15,7 +15,15 @@ export function mayHaveChanged(model: Model, key: string, from: number, to: numb
 }
 
 /** Faults after which Redis has less than before. */
-const FORGETTING: ReadonlySet<string> = new Set(['evict', 'flush', 'restartRedis', 'handOver', 'failOver', 'moveSlot'])
+const FORGETTING: ReadonlySet<string> = new Set([
+  'evict',
+  'flush',
+  'restartRedis',
+  'handOver',
+  'failOver',
+  'standStill',
+  'moveSlot',
+])
 
 const writes = new WeakMap<Model, Map<string, { at: number; end: number }[]>>()
 

@@ -26,7 +26,8 @@ import type { Violation } from './violation.ts'
  *
  * Nearly nothing excuses: a Redis that restarts empty or is flushed has neither entries nor flights any more, and evicted
  * entries and flights can only be missed; index, epoch and clock of tags are never evicted here, and no fail-over loses a
- * write. But where a master hands over to its replica it may answer reads for a moment without knowing it: what is read
+ * write, because a master confirms none from before it is replaced until whoever hears of that has left it (cluster.ts, sentinel.ts):
+ * so nothing is forgiven that was lost. But where a master hands over to its replica it may answer reads for a moment without knowing it: what is read
  * while that goes on may lack the invalidations that returned meanwhile.
  */
 export function staleness(model: Model): Violation[] {
