@@ -35,7 +35,6 @@ const WAYS: readonly Way[] = [
     harm: async ({ server }) => server.pause(),
     undo: async ({ server }) => server.resume(),
   },
-  { what: 'is replaced in its best health', harm: (master) => guarded.handover(master), undo: () => guarded.settled() },
 ]
 
 test.for(WAYS.map((way) => [way.what, way] as const))(
