@@ -25,7 +25,7 @@ const READ_SHARE = 0.9
 /**
  * A store on Redis (6.2 or newer) or Valkey: a single server, also behind Sentinel, by URL, ioredis options or client; or
  * a cluster, by client. Clients of ioredis 5 or 6 are only duplicated and stay yours. Each cache opens two connections of
- * its own, in a cluster one to each master and one for messages.
+ * its own, behind Sentinel also one to each sentinel that is named; in a cluster one to each master and one for messages.
  *
  * @throws TypeError or RangeError for what none of these is, and for a `keyPrefix` with braces
  */
