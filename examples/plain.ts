@@ -33,5 +33,5 @@ const server = createServer(async ({ url }, response) => {
   }
 })
 server.listen(PORT, () => console.log('listening on', server.address()))
-// What this process computes is handed over, so that nobody waits for it.
+// What this process computes is handed over, so that nobody waits for it. Under load: examples/shutdown.ts.
 process.once('SIGTERM', () => server.close(() => cache.close()))

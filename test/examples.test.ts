@@ -14,6 +14,7 @@ const run = promisify(execFile)
 /** A running example. */
 interface Example {
   readonly url: string
+  readonly process: ChildProcess
 }
 
 const running: ChildProcess[] = []
@@ -29,13 +30,13 @@ afterEach(async () => {
 })
 
 /** Runs the file as a user would, on a free port, until the test is over. */
-async function start(name: string, redisUrl?: string): Promise<Example> {
+async function start(name: string, redisUrl?: string, env: Record<string, string> = {}): Promise<Example> {
   const { REDIS_URL: _, ...environment } = process.env
   // A route of Next.js has no server of its own.
   const file = name === 'trpcNext' ? 'test/serveNext.ts' : `examples/${name}.ts`
   const child = spawn(process.execPath, ['--import', 'tsx', file], {
     cwd: ROOT,
-    env: { ...environment, PORT: '0', ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }) },
+    env: { ...environment, ...env, PORT: '0', ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }) },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.push(child)
@@ -46,7 +47,7 @@ async function start(name: string, redisUrl?: string): Promise<Example> {
   return new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
       const port = /(?:port: |http:.*:)(\d+)/.exec(line)?.[1]
-      if (port !== undefined) resolve({ url: `http://localhost:${port}` })
+      if (port !== undefined) resolve({ url: `http://localhost:${port}`, process: child })
     })
     child.on('close', (code) => reject(new Error(`${file} exited with ${code}:\n${complaints}`)))
   })
@@ -86,6 +87,11 @@ const EXAMPLES = [
     ask: ({ url }: Example) =>
       ask(`${url}/graphql`, graphql('{ product(id: 42) { name } }', { 'x-user': 'for everybody' })),
     like: /^\{"data":\{"product":\{"name":"Product 42, 0\.\d+"\}\}\}$/,
+  },
+  {
+    name: 'shutdown',
+    ask: ({ url }: Example) => ask(`${url}/graphql`, graphql('{ product(id: 42) }')),
+    like: /^\{"data":\{"product":"Product 42, 0\.\d+"\}\}$/,
   },
   {
     name: 'envelop',
@@ -163,6 +169,17 @@ test('a page of examples/tags.ts goes, in all processes, when a product on it ch
   const after = await read(two, 'winter')
   expect(JSON.parse(after).at).not.toBe(JSON.parse(before).at)
   expect(await read(one, 'winter')).toBe(after)
+})
+
+test('examples/shutdown.ts, told to end, says so, answers who has asked, closes kept connections, and ends', async () => {
+  const { url, process: server } = await start('shutdown', inject('redisUrl'), { DRAIN: '2000' })
+  const ended = once(server, 'exit')
+  const asked = ask(`${url}/graphql`, graphql('{ product(id: 7) }'))
+  await once(createInterface({ input: server.stdout as NodeJS.ReadableStream }), 'line') // it computes
+  server.kill('SIGTERM')
+  await vi.waitFor(async () => expect((await fetch(`${url}/ready`)).status).toBe(503), { interval: 5 })
+  expect(await asked).toMatch(/^\{"data":\{"product":"Product 7, 0\.\d+"\}\}$/)
+  expect(await ended).toEqual([0, null])
 })
 
 test('the rates of examples/fresh.ts that are kept change, in all processes', async () => {

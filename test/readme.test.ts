@@ -17,7 +17,7 @@ describe('the README', () => {
 
   test.each([
     'README.md',
-    ...['protocol', 'redis', 'graphql', 'fields', 'trpc', 'security'].map((name) => `docs/${name}.md`),
+    ...['protocol', 'redis', 'graphql', 'fields', 'trpc', 'security', 'reliability'].map((name) => `docs/${name}.md`),
   ])('%s links to files that are there', (name) => {
     const links = [...text(name).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) => link as string)
     const base = file(name)

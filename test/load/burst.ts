@@ -4,7 +4,7 @@ import { type Api, type Fleet, hear, now, targetOf } from './fleet.ts'
 import { heardOf, runsOf } from './promises.ts'
 
 /** Callers of one key on each server. */
-const CALLERS = 25
+const CALLERS = 10
 
 /**
  * Asks all servers for one key at once, so often each that the origin, which does not return before all of them wait for it,

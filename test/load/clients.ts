@@ -41,7 +41,7 @@ export interface Sample {
 /** ms between two looks at whether a server is ready. */
 const PROBE_EVERY = 50
 /** Of one stream. More are not sent: a machine that is too slow for the rate would only build up a queue. */
-const MOST_WAITING = 100
+const MOST_WAITING = 20
 
 /** Connections are kept, as those of a load balancer. */
 const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY })

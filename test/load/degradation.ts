@@ -60,7 +60,10 @@ export async function degrade(faults: readonly Fault[], size: Size, say: (line: 
       rows.push(rowOf(fault, 'hit', own), rowOf(fault, 'miss', own))
     }
   }
-  for (const api of fleet.apis) expectOneRunAtATime(api)
+  for (const api of fleet.apis) {
+    expectOneRunAtATime(api)
+    expectProbesOnly(api)
+  }
   return rows
 }
 
@@ -85,7 +88,6 @@ async function play(fleet: Fleet, network: TcpProxy, fault: Fault, size: Size, r
   expectAnswers(samples)
   return apis.map((api, i) => {
     const opened = heardOf(api, 'breaker', begun, ended).find(({ state }) => state === 'open')?.at
-    if (opened !== undefined) expectProbesOnly(api, opened, ended)
     return {
       api,
       samples: samples.filter(({ target }) => target === api.name),

@@ -50,12 +50,11 @@ async function play(redis: string, round: number): Promise<Figures> {
   await delay(500) // connections are there, and kept, by then
   const asked = await Promise.all(pairs.map((pair) => waitForLong(fleet, pair)))
   const told = now()
-  const ended = pairs.map(async ({ ending }) => {
+  const endOf = async ({ ending }: Pair) => {
     assert.equal(await fleet.end(ending), 0, `${ending.name} did not end by itself`)
     return now() - told
-  })
-  await Promise.all(pairs.map(handedOver))
-  const took = await Promise.all(ended)
+  }
+  const [took] = await Promise.all([Promise.all(pairs.map(endOf)), ...pairs.map(handedOver)])
   await Promise.all(asked.map(({ answered }) => answered))
   await delay(200) // what the others answer alone is asked for too
   const samples = await fleet.clients.call('stop')
