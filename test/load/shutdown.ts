@@ -54,8 +54,8 @@ async function play(redis: string, round: number): Promise<Figures> {
     assert.equal(await fleet.end(ending), 0, `${ending.name} did not end by itself`)
     return now() - told
   }
-  const [took] = await Promise.all([Promise.all(pairs.map(endOf)), ...pairs.map(handedOver)])
-  await Promise.all(asked.map(({ answered }) => answered))
+  const answers = asked.map(({ answered }) => answered)
+  const [took] = await Promise.all([Promise.all(pairs.map(endOf)), ...pairs.map(handedOver), ...answers])
   await delay(200) // what the others answer alone is asked for too
   const samples = await fleet.clients.call('stop')
   await hear(pairs.map(({ staying }) => staying))
