@@ -1,10 +1,11 @@
 import { approach, overStale, type Seat, type Tables } from './approach.ts'
 import { isAbort, isTimeout, WaitTimeoutError } from './errors.ts'
 import type { AloneReason } from './events.ts'
-import type { Result } from './flight.ts'
+import type { Lateness, Result } from './flight.ts'
 import type { Instance } from './instance.ts'
+import { hides, loading, runAlone } from './loading.ts'
 import type { FoundValue, Look } from './lookup.ts'
-import { hides, type Loader, loading, type Order, runAlone } from './trip.ts'
+import type { Loader, Order } from './order.ts'
 
 /** How one caller gets its value. */
 export interface Answers {
@@ -45,13 +46,10 @@ export function createAnswers(instance: Instance, tables: Tables): Answers {
       if (policy === 'throw') throw new WaitTimeoutError(order.id, limit)
       return policy === 'stale' && stale !== undefined ? instead(order, stale, 'waitTimeout') : late()
     }
-    const soft =
-      stale === undefined || softEnd === Number.POSITIVE_INFINITY
-        ? undefined
-        : {
-            limit: Math.max(0, softEnd - performance.now()),
-            answer: () => instead(order, stale, 'softTimeout'),
-          }
+    const soft = stale && {
+      limit: Math.max(0, softEnd - performance.now()),
+      answer: (why: Lateness) => instead(order, stale, why),
+    }
     return flight.wait({ signal, limit, onLimit, opener, soft })
   }
 
@@ -59,7 +57,7 @@ export function createAnswers(instance: Instance, tables: Tables): Answers {
   function instead(
     order: Order,
     { value, entry }: FoundValue,
-    reason: 'error' | 'softTimeout' | 'waitTimeout',
+    reason: Lateness | 'error' | 'waitTimeout',
   ): Result & { type: 'value' } {
     events.emit({ type: 'stale', key: order.id, reason })
     order.onFound?.(entry, 'fallback')
@@ -131,6 +129,7 @@ export function createAnswers(instance: Instance, tables: Tables): Answers {
   ): Promise<unknown> {
     const { signal } = patience
     let aborts = 0
+    let why = reason
     for (;;) {
       const open = solos.get(order.id)
       if (open !== undefined) order.onWait?.()
@@ -138,13 +137,14 @@ export function createAnswers(instance: Instance, tables: Tables): Answers {
         open?.join() ??
         solos.open(
           order.id,
-          overStale(instance, refreshes, order, stale, (opened) => runAlone(instance, opened, order, load, reason)),
+          overStale(instance, refreshes, order, stale, (opened) => runAlone(instance, opened, order, load, why)),
         )
       const seat: Seat = { type: 'seat', flight, opener: open === undefined, stale }
       let result: Result
       try {
         result = await resultOf(seat, order, patience, () => {
           flight.detach()
+          why = 'waitTimeout'
           return { type: 'again' }
         })
       } catch (error) {

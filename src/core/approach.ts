@@ -1,9 +1,11 @@
 import type { Flight, Flights, Result } from './flight.ts'
 import type { Instance } from './instance.ts'
+import { hides } from './loading.ts'
 import { type FoundValue, type Look, valueIn } from './lookup.ts'
+import type { Loader, Order } from './order.ts'
 import type { Refreshes } from './refreshes.ts'
 import type { Stored, StoredFound } from './stored.ts'
-import { hides, type Lead, type Loader, type Order, travel } from './trip.ts'
+import { type Lead, travel } from './trip.ts'
 
 /** What the callers of one cache share. */
 export interface Tables {

@@ -6,9 +6,9 @@ import { getOrSetChannel, type TraceMessage } from './events.ts'
 import { createFlights, type Result } from './flight.ts'
 import type { Instance } from './instance.ts'
 import { type FoundValue, type Look, valueIn } from './lookup.ts'
+import type { Loader, Order } from './order.ts'
 import { createRefreshes, type Refreshed } from './refreshes.ts'
 import { createStored } from './stored.ts'
-import type { Loader, Order } from './trip.ts'
 
 /** The callers of one cache, and the flights they share. */
 export interface Calls {

@@ -4,8 +4,9 @@ import type { Instance } from './instance.ts'
 import type { Lease } from './leader.ts'
 import type { FoundValue } from './lookup.ts'
 import { type CallOptions, type Policy, resolveCall, type SetOptions } from './options.ts'
+import type { Order } from './order.ts'
 import { errorOfferOf, offerOf } from './publication.ts'
-import type { Lead, Order } from './trip.ts'
+import type { Lead } from './trip.ts'
 
 /** What `cache.claim` came to. */
 export type Claim<V = unknown> =

@@ -28,7 +28,7 @@ export type CacheEvent =
   | {
       readonly type: 'stale'
       readonly key: string
-      readonly reason: 'revalidating' | 'error' | 'softTimeout' | 'waitTimeout'
+      readonly reason: 'revalidating' | 'error' | 'softTimeout' | 'waitTimeout' | 'queue'
     }
   /** This instance refreshes a value behind answers: it leads the flight (`lead`), or waits for that of another (`follow`). */
   | { readonly type: 'refresh'; readonly key: string }
@@ -42,6 +42,10 @@ export type CacheEvent =
   | { readonly type: 'lead'; readonly key: string; readonly token: string }
   /** As `lead`, and the leader it waited for had let its lease run out. Comes right before `lead`. */
   | { readonly type: 'takeover'; readonly key: string; readonly token: string; readonly from: string }
+  /** A loader waits for a place in the group of its `limit`; `ahead`: so many wait longer. */
+  | { readonly type: 'queue'; readonly key: string; readonly group: string; readonly ahead: number }
+  /** One that waited has its place, after `duration` ms. */
+  | { readonly type: 'admit'; readonly key: string; readonly group: string; readonly duration: number }
   /** This instance waits for another flight. */
   | { readonly type: 'follow'; readonly key: string; readonly token: string }
   /** A flight that this instance waited for has ended; `duration` is how long it waited, in ms. */
@@ -199,6 +203,8 @@ export const NONE_YET: Readonly<Record<CacheEventType, 0>> = {
   join: 0,
   lead: 0,
   takeover: 0,
+  queue: 0,
+  admit: 0,
   follow: 0,
   followed: 0,
   publish: 0,

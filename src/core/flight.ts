@@ -20,9 +20,12 @@ export interface Caller {
   readonly onLimit: () => Promise<Result>
   /** Whether it opened the flight: while that leads, it waits for its own loader, without limit. */
   readonly opener: boolean
-  /** What the caller gets after so many ms at the latest; the flight goes on without it then. */
-  readonly soft?: { readonly limit: number; answer(): Result } | undefined
+  /** What the caller gets after so many ms (or `Infinity`), or where its leader must queue; the flight goes on without it then. */
+  readonly soft?: { readonly limit: number; answer(why: Lateness): Result } | undefined
 }
+
+/** Why something stale is answered in the place of what is to come. */
+export type Lateness = 'softTimeout' | 'queue'
 
 /** One computation for one key in this instance, which all callers of the key share. */
 export interface Flight {
@@ -35,14 +38,18 @@ export interface Flight {
   readonly idle: boolean
   /** It was opened over a value that some may get in its place: who joins it must have looked by itself. */
   readonly overStale: boolean
-  /** Somebody got such a value because it takes too long. */
-  readonly late: boolean
+  /** Why such a value is answered: it takes too long, or has not begun. */
+  readonly late: Lateness | undefined
   /** Counts one more caller in: the flight goes on while one is left. */
   join(): Flight
   /** Waits for the result, at most until the caller's signal or limit, which count it out. */
   wait(caller: Caller): Promise<Result>
-  /** From the trip: the loader runs here from now on; `abandoned` is called instead of the abort when all callers left. */
-  leads(abandoned?: () => void): void
+  /** From the trip: the lease is held here; `abandoned` is called instead of the abort when all callers left. */
+  holds(abandoned: () => void): void
+  /** From the trip: the loader runs here from now on. */
+  leads(): void
+  /** From the trip: the leader, here or elsewhere, must wait for a place; who has something stale gets that. */
+  queues(): void
   /** From the trip, when nobody waits elsewhere either. */
   abort(): void
   /** New callers open a new one; those it has get its result. */
@@ -75,7 +82,9 @@ export function createFlights(): Flights {
     const controller = new AbortController()
     let callers = 1
     let leading = false
-    let late = false
+    let late: Lateness | undefined
+    /** Give those who wait what they have that is stale. */
+    const serve = new Set<(why: Lateness) => void>()
     /** Of the callers, those that don't wait. */
     let unattended = background ? 1 : 0
     let abandoned = () => flight.abort()
@@ -111,6 +120,7 @@ export function createFlights(): Flights {
           const settled = () => {
             clearTimeout(timer)
             clearTimeout(softTimer)
+            serve.delete(served)
             forget?.()
           }
           const go = () => {
@@ -126,13 +136,13 @@ export function createFlights(): Flights {
             go()
             onLimit().then(resolve, reject)
           }
-          const served = () => {
+          const served = (why: Lateness) => {
             gone = true
             settled()
-            late = true
+            late = why
             // Still counted in: what it was answered is no reason to give up.
             unattended++
-            resolve((soft as NonNullable<typeof soft>).answer())
+            resolve((soft as NonNullable<typeof soft>).answer(why))
           }
           if (signal?.aborted) {
             leave()
@@ -141,7 +151,11 @@ export function createFlights(): Flights {
           const unlimited = limit === Number.POSITIVE_INFINITY || (opener && leading)
           const timer = unlimited ? undefined : setTimeout(overdue, Math.min(limit, MAX_TIMER))
           if (opener) openersTimer = timer
-          const softTimer = soft && setTimeout(served, Math.min(soft.limit, MAX_TIMER))
+          const softTimer =
+            soft === undefined || soft.limit === Number.POSITIVE_INFINITY
+              ? undefined
+              : setTimeout(served, Math.min(soft.limit, MAX_TIMER), 'softTimeout')
+          if (soft !== undefined) serve.add(served)
           const forget = signal && onAbort(signal, aborted)
           result.then(
             (value) => {
@@ -154,11 +168,17 @@ export function createFlights(): Flights {
             },
           )
         }),
-      leads(instead) {
+      holds(instead) {
+        abandoned = instead
+        if (callers === 0) abandoned()
+      },
+      leads() {
         leading = true
         clearTimeout(openersTimer)
-        if (instead !== undefined) abandoned = instead
-        if (callers === 0) abandoned()
+      },
+      queues() {
+        late = 'queue'
+        for (const answer of [...serve]) answer('queue')
       },
       abort() {
         flight.detach()

@@ -33,6 +33,8 @@ export interface Claimer {
   readonly timeout: number
   /** Called where the claim is another's. */
   readonly onWait?: (() => void) | undefined
+  /** Called where the other must wait for a place in its group. */
+  readonly onQueue?: (() => void) | undefined
 }
 
 /** What a claimer has met so far. */
@@ -124,6 +126,7 @@ async function claimWith(
         return { role: 'alone', reason: 'fruitless' }
       }
       claimer.onWait?.()
+      if (reply.queued) claimer.onQueue?.()
       return follow(instance, claimer, trail, waiter, coming, reply)
     default:
       return reply satisfies never
@@ -188,6 +191,10 @@ async function follow(
     case 'lapsed':
     case 'inbox':
       return undefined
+    case 'queued':
+      // It goes on, and so does this: by a new claim, to be told of its end.
+      claimer.onQueue?.()
+      return undefined
     case 'stopped':
       claimer.signal.throwIfAborted()
       return { role: 'alone', reason: 'closed' }
@@ -223,7 +230,7 @@ async function take(
   claimer: Claimer,
   trail: Trail,
   coming: Coming,
-  outcome: Outcome,
+  outcome: Exclude<Outcome, { type: 'queued' }>,
 ): Promise<Claimed | undefined> {
   switch (outcome.type) {
     case 'value': {

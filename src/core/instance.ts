@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Breaker, createBreaker } from './breaker.ts'
+import { type Bulkhead, createBulkhead } from './bulkhead.ts'
 import { type Codec, json, rich } from './codec.ts'
 import { createEvents, type Events } from './events.ts'
 import { createInbox, type Inbox } from './inbox.ts'
@@ -16,6 +17,7 @@ export interface Instance {
   readonly events: Events
   readonly session: Session
   readonly breaker: Breaker
+  readonly bulkhead: Bulkhead
   readonly inbox: Inbox
   /** The memory tier; one that keeps nothing where it is off. */
   readonly tier: Tier
@@ -97,7 +99,7 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
     await session.close()
   }
 
-  return {
+  const instance: Instance = {
     instanceId,
     settings,
     events,
@@ -133,7 +135,12 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
       closing ??= close()
       return closing
     },
+    get bulkhead() {
+      return bulkhead
+    },
   }
+  const bulkhead = createBulkhead(instance)
+  return instance
 }
 
 /** 96 random bits in 16 characters: unique over all instances for as long as anyone looks. */

@@ -6,9 +6,9 @@ import type { InvalidateOptions } from './invalidation.ts'
 import { type Keeper, type KeptFresh, type Renewed, renewed } from './keepFresh.ts'
 import { keyDigest, keyId } from './key.ts'
 import type { CallOptions, Policy } from './options.ts'
+import type { Loader, Order } from './order.ts'
 import type { Retries } from './retries.ts'
 import { tagIds } from './tag.ts'
-import type { Loader, Order } from './trip.ts'
 
 /** Refreshes it where its end is near. Once per attempt. @throws Error where it is not fresh */
 export type Renew = (order: Order, load: Loader<unknown>) => Promise<void>

@@ -4,9 +4,9 @@ import { ageOf, freshFor } from './freshness.ts'
 import type { Instance } from './instance.ts'
 import { type Look, valueIn } from './lookup.ts'
 import type { Policy } from './options.ts'
+import type { Loader, Order } from './order.ts'
 import type { Refreshed } from './refreshes.ts'
 import { tagIds } from './tag.ts'
-import type { Loader, Order } from './trip.ts'
 
 /** What is kept fresh, until it is stopped. */
 export interface KeptFresh {

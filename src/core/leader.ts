@@ -3,7 +3,7 @@ import type { Bytes } from './codec.ts'
 import { encodeError, isAbort, StoreError } from './errors.ts'
 import type { Instance } from './instance.ts'
 import { keyId } from './key.ts'
-import type { Policy } from './options.ts'
+import { DAY, type Policy } from './options.ts'
 import type { Offer } from './publication.ts'
 import type { Ended, Ending } from './store.ts'
 
@@ -30,6 +30,10 @@ export interface Lease {
   fail(error: unknown, offer?: (error: Bytes) => Offer | undefined, outdates?: boolean): Promise<Ended | undefined>
   /** Gives the flight back: those who wait claim again. */
   release(reason: string): Promise<Ended | undefined>
+  /** The leader must wait for a place in its group: that is no part of `maxFlightTime`, and who has something stale may get it. */
+  queue(): void
+  /** The loader begins. */
+  begin(): void
   /** Nobody waits here any more: ask whether somebody does elsewhere, and give up if not. */
   abandon(): void
 }
@@ -56,7 +60,11 @@ export interface Leader {
 export function holdLease(instance: Instance, leader: Leader): Lease {
   const { session, breaker, events, tier } = instance
   const { id, token, clock, present, policy } = leader
-  const startedAt = performance.now()
+  const claimedAt = performance.now()
+  let startedAt = claimedAt
+  let queued = false
+  /** Whether those who wait elsewhere know that it is queued. */
+  let told = false
   const forget = instance.onClose(() => {
     void release('closed')
     if (leader.callers() === 0) leader.abort()
@@ -76,7 +84,9 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
   }
 
   async function renew(): Promise<void> {
-    const left = policy.maxFlightTime - (performance.now() - startedAt)
+    const now = performance.now()
+    // Epochs, by which it is known what was invalidated since, live for a day.
+    const left = queued ? claimedAt + DAY - policy.maxFlightTime - now : policy.maxFlightTime - (now - startedAt)
     if (left < 1) {
       // The lease runs out by itself, and one of those who wait takes over; our own callers get our value, if it comes.
       overdue = true
@@ -86,8 +96,9 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
     const lease = Math.min(policy.leaseTtl, left)
     const { commandTimeout: timeout } = instance.settings
     renewing = true
+    told = tells()
     const waiters = await breaker
-      .run({ op: 'renew', key: id, timeout }, () => session.renew(id, token, lease))
+      .run({ op: 'renew', key: id, timeout }, () => session.renew(id, token, lease, told))
       .catch(() => undefined) // told by the breaker; the next one may come in time, and the end decides
     renewing = false
     if (over) return
@@ -103,8 +114,20 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
       void release('abandoned')
       return
     }
-    timer = setTimeout(renew, Math.min(policy.leaseTtl / 3, left))
+    timer = setTimeout(renew, told === tells() ? Math.min(policy.leaseTtl / 3, left) : 0)
     timer.unref()
+  }
+
+  /** Whether others are to know that it is queued: where there is something stale for them. */
+  function tells(): boolean {
+    return queued && present !== 'none'
+  }
+
+  /** Renews now, instead of at its time; one that is under way comes to the same question. */
+  function renewNow(): void {
+    if (over || renewing) return
+    clearTimeout(timer)
+    void renew()
   }
 
   async function end(ending: Ending, ended: (reply: Ended & { type: 'ok' }) => void): Promise<Ended | undefined> {
@@ -207,11 +230,18 @@ export function holdLease(instance: Instance, leader: Leader): Lease {
     publish,
     fail,
     release,
+    queue() {
+      queued = true
+      if (tells()) renewNow()
+    },
+    begin() {
+      startedAt = performance.now()
+      queued = false
+      if (told) renewNow()
+    },
     abandon() {
       if (over || overdue) return leader.abort()
-      if (renewing) return // its reply comes to the same question
-      clearTimeout(timer)
-      void renew()
+      renewNow()
     },
   }
 }

@@ -1,7 +1,8 @@
+import { newTicket } from './bulkhead.ts'
 import type { Calls } from './calls.ts'
 import type { Key } from './key.ts'
 import type { CallOptions, Policy, RequestOptions } from './options.ts'
-import type { Order } from './trip.ts'
+import type { Order } from './order.ts'
 
 /** What the loader of many gets. */
 export interface LoadManyContext {
@@ -41,10 +42,11 @@ export async function getOrSetMany<K extends Key, V>(
   const ids = keys.map(idOf)
   const values = new Map<string, unknown>()
   const orders = new Map<string, Order>()
+  const ticket = policy.limit && newTicket()
   for (const [i, id] of ids.entries()) {
     if (values.has(id) || orders.has(id)) continue
     const held = forced ? undefined : calls.held(id)
-    if (held === undefined) orders.set(id, { id, key: keys[i] as K, policy, forced })
+    if (held === undefined) orders.set(id, { id, key: keys[i] as K, policy, ticket, forced })
     else values.set(id, held.value)
   }
   if (orders.size > 0) {

@@ -2,6 +2,7 @@ import { atLeast, known, show } from './checks.ts'
 import type { Codec } from './codec.ts'
 import { isShareable } from './errors.ts'
 import { FRESHNESS_OPTIONS, type FreshnessOptions, type FreshnessPolicy, freshnessPolicy } from './freshnessOptions.ts'
+import { checkLimit, type Limit } from './limit.ts'
 import { checkTags } from './tag.ts'
 
 /** How a value is computed, kept and waited for; as defaults at `createCache`, or per call. */
@@ -33,6 +34,12 @@ export interface CallOptions<V = unknown> extends FreshnessOptions<V> {
    */
   onWaitTimeout?: 'load' | 'stale' | 'throw' | undefined
   /**
+   * At most `leaders` loaders of the group run at once, over all instances: `{ group, leaders }`. The others wait in order, and are
+   * answered from what is stale where there is something within `staleIfError`. The wait is no part of `maxFlightTime`, but of
+   * `waitTimeout`; who loads after that does so beside the limit. Default: no limit.
+   */
+  limit?: Limit | undefined
+  /**
    * Whether an error of the loader may be told to those who wait in other instances; otherwise they run their own.
    * Default: everything but aborts and what says 401, 403, UNAUTHENTICATED, UNAUTHORIZED or FORBIDDEN.
    */
@@ -63,6 +70,7 @@ export interface Policy extends FreshnessPolicy {
   readonly maxFlightTime: number
   readonly waitTimeout: number
   readonly onWaitTimeout: 'load' | 'stale' | 'throw'
+  readonly limit: Limit | undefined
   readonly shareError: (error: unknown) => boolean
   readonly codec: Codec | undefined
 }
@@ -72,7 +80,7 @@ export type TagsOption = readonly string[] | ((value: unknown) => readonly strin
 
 const NO_TAGS: readonly string[] = Object.freeze([])
 
-const DAY = 24 * 60 * 60 * 1000
+export const DAY = 24 * 60 * 60 * 1000
 
 export const CALL_OPTIONS: ReadonlySet<string> = new Set([
   'ttl',
@@ -82,6 +90,7 @@ export const CALL_OPTIONS: ReadonlySet<string> = new Set([
   'maxFlightTime',
   'waitTimeout',
   'onWaitTimeout',
+  'limit',
   'shareError',
   'codec',
   ...FRESHNESS_OPTIONS,
@@ -172,7 +181,8 @@ export function resolvePolicy(said: CallOptions<never>): Policy {
     throw new TypeError(`shareError must be a function of the error, got ${show(shareError)}`)
   }
   if (codec !== undefined) checkCodec(codec)
-  const waiting = { leaseTtl, maxFlightTime, waitTimeout, onWaitTimeout }
+  const limit = said.limit === undefined ? undefined : checkLimit(said.limit)
+  const waiting = { leaseTtl, maxFlightTime, waitTimeout, onWaitTimeout, limit }
   const policy = { said, ttl, tags, shouldCache, ...waiting, shareError, codec, ...freshnessPolicy(said) }
   // The functions take the value of one call; which type that has, only the caller's signature knows.
   return Object.freeze(policy as Policy)

@@ -2,8 +2,10 @@ import { LRUCache } from 'lru-cache'
 import { createFlights, type Flight } from './flight.ts'
 import type { Instance } from './instance.ts'
 import type { Loss } from './leader.ts'
+import { hides, loading } from './loading.ts'
 import type { Look } from './lookup.ts'
-import { hides, type Loader, loading, type Order, travel } from './trip.ts'
+import type { Loader, Order } from './order.ts'
+import { travel } from './trip.ts'
 
 /** Refreshes that go on behind answers: one per key and instance, and over all instances one that runs the loader. */
 export interface Refreshes {
@@ -95,6 +97,8 @@ export function createRefreshes(instance: Instance): Refreshes {
     try {
       // Aborted only where it is lost, and nobody has joined it: who runs the loader may not hear of that.
       const { type } = await flight.wait({ ...PATIENT, signal: flight.signal })
+      // It never began, such as where it waited for a place.
+      if (type === 'again' && loss !== undefined) return { type: 'lost' }
       // What another instance has computed is there.
       const how = type !== 'value' ? 'failed' : ran ? await told : 'stored'
       return how === 'failed' ? failedBy(new Error(NOTHING_STORED)) : { type: how }

@@ -4,8 +4,8 @@
  * A store holds two things per id: an **entry** (bytes with a time to live) and at most one **flight** (the token of
  * the leader that computes the value now, the instances that wait for it, and a lease after which it is gone). It holds
  * two more per tag: an **index** (the ids that may have an entry with the tag) and an **epoch** (when the tag was
- * invalidated last, by the store's **clock** of tags). Every method below is one atomic step, over one id or one tag
- * where it does not say more. A store decides nothing: when to read, claim, renew or end, what may be stored and for how
+ * invalidated last, by the store's **clock** of tags). And per group of leaders a **queue** of tickets, the first of which
+ * have a place. Every method below is one atomic step, over one id, tag or group where it does not say more. A store decides nothing: when to read, claim, renew or end, what may be stored and for how
  * long, is said to it. Whoever writes a store runs `test/stores/contract.ts` on it.
  *
  * Rules for every store:
@@ -78,6 +78,8 @@ export type Outcome =
   | { readonly type: 'again' }
   /** Neither value nor error may be shared: run the loader without a flight. */
   | { readonly type: 'alone' }
+  /** It has not ended: its leader waits for a place in its group. */
+  | { readonly type: 'queued' }
 
 /** What one cache tells all others of its namespace: these ids were invalidated or set, these tags invalidated. */
 export interface Notice {
@@ -121,6 +123,8 @@ export type ClaimReply =
       /** ms until the lease ends, unless it is renewed. */
       readonly leaseLeft: number
       readonly present: Bytes | 'none'
+      /** The leader waits for a place in its group. */
+      readonly queued: boolean
     }
 
 /** How a leader ends its flight. */
@@ -143,6 +147,14 @@ export type Ended =
   | { readonly type: 'ok'; readonly stored: boolean; readonly refused?: string }
   /** The flight was not this token's any more: nothing was written and nobody told. */
   | { readonly type: 'fenced' }
+
+/** How a ticket stands in the queue of its group. */
+export interface Standing {
+  /** How many stand before it. */
+  readonly ahead: number
+  /** ms until the first lease in the queue runs out, unless it is renewed. */
+  readonly leaseLeft: number
+}
 
 /** A part of a listing. It goes on at `next`; without it the listing is complete. */
 export interface Page {
@@ -168,8 +180,11 @@ export interface Session {
    * lost. It must work where memory is full.
    */
   claim(id: string, request: ClaimRequest): Promise<ClaimReply>
-  /** Sets the lease anew if the flight is still this token's. How many instances wait, or `'lost'`. */
-  renew(id: string, token: string, lease: number): Promise<number | 'lost'>
+  /**
+   * Sets the lease anew if the flight is still this token's. How many instances wait, or `'lost'`. `queued`: the leader waits for a
+   * place; who waits is told once, and who claims learns of it, until a renewal without it.
+   */
+  renew(id: string, token: string, lease: number, queued?: boolean): Promise<number | 'lost'>
   /**
    * If the flight is still this token's: stores what is to be stored, deletes the flight, tells the waiters, in that
    * order; whatever of it fails, the rest is done. Otherwise `fenced`. An entry with this stamp already there: `ok`.
@@ -201,6 +216,14 @@ export interface Session {
    * work where memory is full.
    */
   index(id: string, tags: readonly string[], life: number): Promise<number>
+  /**
+   * The ticket stands in the queue of the group: where it stood, or last; its lease is set anew. Tickets whose lease has run out are
+   * dropped. The first `places` have a place: who comes to one because others are gone is told `again`, with the group as the id and
+   * the ticket as the token. A ticket is 16 characters, as a token. It must work where memory is full.
+   */
+  enter(group: string, ticket: string, places: number, lease: number): Promise<Standing>
+  /** The ticket leaves the queue; who comes to one of the `places` by that is told as in `enter`. */
+  leave(group: string, ticket: string, places: number): Promise<void>
   /** Moves the clock of tags on: more than it ever gave. An integer below 2^53. */
   step(): Promise<number>
   /** Sets the tag's epoch to `clock`, unless it is greater; it is kept for a day. A `sweep` with this clock may follow. */

@@ -46,9 +46,9 @@ export function createStored(instance: Instance, flights: Flights, solos: Flight
 
   /** Where there is nothing better. */
   function fallback(id: string): boolean {
-    const late = [flights, refreshes, solos].some((table) => table.get(id)?.late === true)
-    if (!late && refreshes.rest(id) !== 'outage') return false
-    events.emit({ type: 'stale', key: id, reason: late ? 'softTimeout' : 'error' })
+    const late = flights.get(id)?.late ?? refreshes.get(id)?.late ?? solos.get(id)?.late
+    if (late === undefined && refreshes.rest(id) !== 'outage') return false
+    events.emit({ type: 'stale', key: id, reason: late ?? 'error' })
     return true
   }
 

@@ -3,7 +3,7 @@ import type { Key } from './key.ts'
 import { freshIn, valueIn } from './lookup.ts'
 import type { Asking } from './many.ts'
 import type { CallOptions, RequestOptions } from './options.ts'
-import type { LoadContext } from './trip.ts'
+import type { LoadContext } from './order.ts'
 
 export interface WarmProgress {
   /** Keys that are done, the failed ones among them. */

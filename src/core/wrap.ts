@@ -2,7 +2,7 @@ import type { Cache } from './cache.ts'
 import type { KeptFresh } from './keepFresh.ts'
 import type { Key } from './key.ts'
 import { type CallOptions, ofSet, type TagsOption } from './options.ts'
-import type { LoadContext, Loader } from './trip.ts'
+import type { LoadContext, Loader } from './order.ts'
 
 export interface WrapOptions<A extends unknown[], V> extends Omit<CallOptions<V>, 'tags'> {
   /** The key of a call. Calls with the same key are one. */

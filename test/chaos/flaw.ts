@@ -28,7 +28,7 @@ export const FLAWS: Readonly<Record<string, Flaw>> = {
   'an end that does not check the token': {
     edits: [
       {
-        file: 'stores/redis/scripts.ts',
+        file: 'stores/redis/flightScripts.ts',
         original: "if token ~= '' and leader ~= token then",
         faulty: 'if false then',
       },
@@ -39,7 +39,7 @@ export const FLAWS: Readonly<Record<string, Flaw>> = {
   'a claim that does not look at the stamp of what is there': {
     edits: [
       {
-        file: 'stores/redis/scripts.ts',
+        file: 'stores/redis/flightScripts.ts',
         original: "if present ~= '-' and seen ~= '*' and seen ~= present then return {'HIT'} end",
         faulty: '',
       },
@@ -91,7 +91,7 @@ export const FLAWS: Readonly<Record<string, Flaw>> = {
   'a follower that is registered after its claim, not in it': {
     edits: [
       {
-        file: 'stores/redis/scripts.ts',
+        file: 'stores/redis/flightScripts.ts',
         original: "    redis.call('HSET', flight, 'w:' .. ARGV[1], '')\n",
         faulty: '',
       },

@@ -3,7 +3,7 @@ import type { Session, Store, StoreError } from '../../src/index.ts'
 
 const STEPS = [
   ...(['read', 'readMany', 'claim', 'renew', 'end', 'set', 'take', 'remove'] as const),
-  ...(['index', 'step', 'mark', 'members', 'sweep', 'list', 'announce'] as const),
+  ...(['index', 'step', 'mark', 'members', 'sweep', 'list', 'announce', 'enter', 'leave'] as const),
 ] as const
 
 /** Every step of a session that may be asked for more than once. */

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { internalsOf } from '../../src/core/internals.ts'
-import type { Order } from '../../src/core/trip.ts'
+import type { Order } from '../../src/core/order.ts'
 import { onEveryStore } from './everyStore.ts'
 
 /** Longer than an id may be: the store knows it by a digest. */

@@ -25,6 +25,7 @@ import { leases } from './contract/leases.ts'
 import { listing } from './contract/listing.ts'
 import { paging } from './contract/paging.ts'
 import type { StoreSource } from './contract/peers.ts'
+import { queueing } from './contract/queueing.ts'
 import { races } from './contract/races.ts'
 import { reading } from './contract/reading.ts'
 import { removing } from './contract/removing.ts'
@@ -51,6 +52,7 @@ export function storeContract(name: string, source: StoreSource): void {
     describe('setting and removing', () => writing(source))
     describe('removing many', () => removing(source))
     describe('taking', () => taking(source))
+    describe('queueing for a place', () => queueing(source))
     describe('the clock of tags', () => clocks(source))
     describe('indexes and epochs', () => indexing(source))
     describe('marking and sweeping', () => sweeping(source))

@@ -1,6 +1,6 @@
 import type { Times } from '../../core/entry.ts'
 import { ageOf, freshFor } from '../../core/freshness.ts'
-import type { FoundUse, Order } from '../../core/trip.ts'
+import type { FoundUse, Order } from '../../core/order.ts'
 import type { CacheOutcome } from '../http/cacheStatus.ts'
 import { UNKEYED } from './errors.ts'
 import type { MiddlewareCall, MiddlewareResult } from './middleware.ts'

@@ -13,9 +13,11 @@ import type {
   Page,
   Seen,
   Session,
+  Standing,
   Store,
   StoreEvent,
 } from '../../core/store.ts'
+import { createQueues, type Ticket } from './queues.ts'
 import { createTags } from './tags.ts'
 
 export interface MemoryStoreOptions {
@@ -32,6 +34,8 @@ interface Flight {
   /** By `performance.now()`. */
   leaseEndsAt: number
   readonly waiters: Set<string>
+  /** Its leader waits for a place in its group. */
+  queued: boolean
 }
 
 /**
@@ -58,6 +62,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
   })
   const flights = new Map<string, Flight>()
   const tags = createTags()
+  const queues = createQueues()
   /** By namespace, then by instance. */
   const links = new Map<string, Map<string, Link>>()
 
@@ -119,6 +124,11 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
       return true
     }
 
+    const admitted = (group: string) => (ticket: Ticket) => {
+      const message = { id: group, token: ticket.token, outcome: { type: 'again' } } as const
+      tell(ticket.instanceId, { type: 'message', message })
+    }
+
     const steps = {
       read: (id: string): Bytes | undefined => entries.get(placeOf(id)),
 
@@ -132,21 +142,28 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
         const flight = flightAt(place)
         if (flight !== undefined && flight.leader !== token) {
           flight.waiters.add(instanceId)
-          return { type: 'wait', token: flight.leader, leaseLeft: flight.leaseEndsAt - performance.now(), present }
+          const leaseLeft = flight.leaseEndsAt - performance.now()
+          return { type: 'wait', token: flight.leader, leaseLeft, present, queued: flight.queued }
         }
         flights.set(place, {
           leader: token,
           leaseEndsAt: performance.now() + lease,
           waiters: flight?.waiters ?? new Set(),
+          queued: false,
         })
         prune()
         return { type: 'lead', present, clock: tags.clock }
       },
 
-      renew(id: string, token: string, lease: number): number | 'lost' {
+      renew(id: string, token: string, lease: number, queued: boolean): number | 'lost' {
         const flight = flightAt(placeOf(id))
         if (flight?.leader !== token) return 'lost'
         flight.leaseEndsAt = performance.now() + lease
+        if (queued && !flight.queued) {
+          const message = { id, token, outcome: { type: 'queued' } } as const
+          for (const waiter of flight.waiters) tell(waiter, { type: 'message', message })
+        }
+        flight.queued = queued
         return flight.waiters.size
       },
 
@@ -179,7 +196,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
         const again = flight?.leader === token
         if (!again) finish(id, flight, { type: 'again' })
         const waiters = again ? flight.waiters : new Set<string>()
-        flights.set(place, { leader: token, leaseEndsAt: performance.now() + lease, waiters })
+        flights.set(place, { leader: token, leaseEndsAt: performance.now() + lease, waiters, queued: false })
         entries.delete(place)
         return tags.clock
       },
@@ -197,6 +214,14 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
         const epoch = tags.index(place, names.map(placeOf), life)
         settle(place)
         return epoch
+      },
+
+      enter(group: string, ticket: string, places: number, lease: number): Standing {
+        return queues.enter(placeOf(group), { token: ticket, instanceId }, places, lease, admitted(group))
+      },
+
+      leave(group: string, ticket: string, places: number): void {
+        queues.leave(placeOf(group), ticket, places, admitted(group))
       },
 
       members: (tag: string): Page => ({ ids: tags.members(placeOf(tag)).map(idOf) }),
@@ -225,12 +250,14 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
       read: (id) => atomically(() => steps.read(id)),
       readMany: (ids) => atomically(() => steps.readMany(ids)),
       claim: (id, request) => atomically(() => steps.claim(id, request)),
-      renew: (id, token, lease) => atomically(() => steps.renew(id, token, lease)),
+      renew: (id, token, lease, queued = false) => atomically(() => steps.renew(id, token, lease, queued)),
       end: (id, token, ending) => atomically(() => steps.end(id, token, ending)),
       set: (id, entry, ttl) => atomically(() => steps.set(id, entry, ttl)),
       take: (id, token, lease) => atomically(() => steps.take(id, token, lease)),
       remove: (ids) => atomically(() => steps.remove(ids)),
       index: (id, names, life) => atomically(() => steps.index(id, names, life)),
+      enter: (group, ticket, places, lease) => atomically(() => steps.enter(group, ticket, places, lease)),
+      leave: (group, ticket, places) => atomically(() => steps.leave(group, ticket, places)),
       step: () => atomically(() => tags.step()),
       mark: (tag, clock) => atomically(() => tags.mark(placeOf(tag), clock)),
       members: (tag) => atomically(() => steps.members(tag)),

@@ -8,7 +8,7 @@ import { expiryOf, wholeMs } from './durations.ts'
 import { gatherReplies, PATIENCE_SHARE } from './gather.ts'
 import { inTime, inTimeOrFail } from './inTime.ts'
 import type { Names } from './keys.ts'
-import { AGAIN, ALONE, ERROR, encodeMessage, VALUE } from './messages.ts'
+import { AGAIN, ALONE, ERROR, encodeMessage, QUEUED, VALUE } from './messages.ts'
 import { refusalOf } from './refusal.ts'
 import type { EndArguments, Scripts } from './scripts.ts'
 import { tagClock } from './tags.ts'
@@ -110,7 +110,13 @@ export function flightSteps(
         clock.set(Number(second), Number(third), sentAt)
         return { type: 'lead', present: decodePresent(first), clock: await (clockBeside ?? repliedClock(fourth)) }
       case 'WAIT':
-        return { type: 'wait', token: String(first), leaseLeft: Number(second), present: decodePresent(third) }
+        return {
+          type: 'wait',
+          token: String(first),
+          leaseLeft: Number(second),
+          present: decodePresent(third),
+          queued: fourth !== undefined && fourth.length > 0,
+        }
       default:
         throw refusalOf(String(first))
     }
@@ -149,9 +155,13 @@ export function flightSteps(
   return {
     claim: (id, request) => gather(wiring.serverName(names.entry(id)), claim(id, request)),
 
-    async renew(id, token, lease) {
-      const waiters = Number(await send(() => scripts.renew(names.flight(id), token, wholeMs(lease))))
-      return waiters < 0 ? 'lost' : waiters
+    async renew(id, token, lease, queued = false) {
+      const flight = names.flight(id)
+      const [count, ...waiters] = (
+        await send(() => scripts.renew(flight, token, wholeMs(lease), queued, inboxPrefix, id))
+      ).map(String)
+      await tell({ id, token, letter: QUEUED, waiters })
+      return Number(count) < 0 ? 'lost' : Number(count)
     },
 
     async end(id, token, ending) {

@@ -1,6 +1,6 @@
 /**
  * Names of the keys and channels of one namespace. An entry and its flight share a hash tag, so a cluster slot; so do the
- * two keys of a tag.
+ * two keys of a tag, and those of a group.
  */
 export interface Names {
   entry(id: string): string
@@ -9,6 +9,10 @@ export interface Names {
   index(tag: string): string
   /** Of a tag: when it was invalidated, and by whom its index may be deleted. */
   state(tag: string): string
+  /** Of a group: its tickets by their order. */
+  queue(group: string): string
+  /** Of a group: its tickets by when their lease ends. */
+  leases(group: string): string
   readonly clock: string
   /** Channel of one instance's inbox; scripts add the instance themselves, so it is also the prefix of all. */
   inbox(instanceId: string): string
@@ -22,11 +26,14 @@ export interface Names {
 export function namesOf(namespace: string): Names {
   const ids = `${namespace}:{`
   const tags = `${namespace}:tag:{`
+  const groups = `${namespace}:group:{`
   return {
     entry: (id) => `${ids}${escapeId(id)}}`,
     flight: (id) => `${ids}${escapeId(id)}}${FLIGHT}`,
     index: (tag) => `${tags}${escapeId(tag)}}${INDEX}`,
     state: (tag) => `${tags}${escapeId(tag)}}:state`,
+    queue: (group) => `${groups}${escapeId(group)}}:queue`,
+    leases: (group) => `${groups}${escapeId(group)}}:leases`,
     clock: `${namespace}:clock`,
     inbox: (instanceId) => `${namespace}:inbox:${instanceId}`,
     bus: `${namespace}:bus`,

@@ -9,6 +9,8 @@ export const READY = 'R'
 export const ERROR = 'E'
 export const AGAIN = 'A'
 export const ALONE = 'O'
+/** Not an end: the leader waits for a place. */
+export const QUEUED = 'Q'
 
 /** A message to oneself. */
 export const PROBE = 'P'
@@ -50,6 +52,8 @@ function decodeOutcome(letter: string, body: Bytes): Outcome | undefined {
       return body.length === 0 ? { type: 'again' } : undefined
     case ALONE:
       return body.length === 0 ? { type: 'alone' } : undefined
+    case QUEUED:
+      return body.length === 0 ? { type: 'queued' } : undefined
     default:
       return undefined
   }

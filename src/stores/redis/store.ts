@@ -8,6 +8,7 @@ import { inTimeEach } from './inTime.ts'
 import { namesOf } from './keys.ts'
 import { listing } from './listing.ts'
 import { encodeNotice } from './messages.ts'
+import { placeSteps } from './places.ts'
 import { scriptsOf } from './scripts.ts'
 import { clientOf, prefixOf, type RedisClient, type RedisSource } from './source.ts'
 import { subscribe } from './subscription.ts'
@@ -91,6 +92,7 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
     },
 
     ...flightSteps(wiring, scripts, names, link, clock),
+    ...placeSteps(wiring, scripts, names, link),
     ...tagSteps(wiring, scripts, names),
     list: listing(wiring, names),
 

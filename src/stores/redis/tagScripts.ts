@@ -1,7 +1,7 @@
 /**
  * The steps over tags. A tag is a sorted set, its index: ids by when they may be forgotten (server time, ms); and a hash,
  * its state: `epoch`, when it was invalidated last, and `sweeper`, the clock of whoever may delete the index. As in
- * `scripts.ts`.
+ * `flightScripts.ts`.
  */
 
 /** A Lua function: a clock that was kept, as a number; 0 for what is none of ours. */

@@ -129,6 +129,14 @@ export function createSession(options: SessionOptions): Session {
       const text = `announce ${all ? 'all' : [...ids, ...tags]}`
       return send({ text, execute: () => session.announce(notice), told: () => 'ok' })
     },
+    enter: (group, ticket, places, lease) =>
+      send({
+        text: `enter ${group}`,
+        execute: () => session.enter(group, ticket, places, lease),
+        told: ({ ahead }) => String(ahead),
+      }),
+    leave: (group, ticket, places) =>
+      send({ text: `leave ${group}`, execute: () => session.leave(group, ticket, places), told: () => 'ok' }),
     async close() {
       options.close()
       await session.close()

@@ -15,6 +15,8 @@ const calls: Record<string, (session: Session) => Promise<unknown>> = {
   set: (session) => session.set('x', entryOf(newToken()), LONG),
   take: (session) => session.take('x', newToken(), LONG),
   remove: (session) => session.remove(['x']),
+  enter: (session) => session.enter('g', newToken(), 1, LONG),
+  leave: (session) => session.leave('g', newToken(), 1),
   index: (session) => session.index('x', ['a'], LONG),
   step: (session) => session.step(),
   mark: (session) => session.mark('a', 1),

@@ -10,6 +10,7 @@ import {
   ERROR,
   encodeMessage,
   encodeNotice,
+  QUEUED,
   READY,
   VALUE,
 } from '../../../src/stores/redis/messages.ts'
@@ -25,10 +26,10 @@ const body = fc.uint8Array({ maxLength: 300 })
 const outcome: fc.Arbitrary<Outcome> = fc.oneof(
   body.map((entry) => ({ type: 'value', entry }) as const),
   body.map((error) => ({ type: 'error', error }) as const),
-  fc.constantFrom<Outcome>({ type: 'ready' }, { type: 'again' }, { type: 'alone' }),
+  fc.constantFrom<Outcome>({ type: 'ready' }, { type: 'again' }, { type: 'alone' }, { type: 'queued' }),
 )
 
-const LETTERS = { value: VALUE, ready: READY, error: ERROR, again: AGAIN, alone: ALONE }
+const LETTERS = { value: VALUE, ready: READY, error: ERROR, again: AGAIN, alone: ALONE, queued: QUEUED }
 const TOKEN = 'abcdefghijklmnop'
 
 function encode(message: Message): Buffer {

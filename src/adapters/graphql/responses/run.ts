@@ -1,6 +1,6 @@
 import type { ExecutionResult, GraphQLSchema } from 'graphql'
 import type { Times } from '../../../core/entry.ts'
-import type { LoadContext } from '../../../core/trip.ts'
+import type { LoadContext } from '../../../core/order.ts'
 import type { Plan } from '../documents/plans.ts'
 import { withoutPrefixed } from '../results/data.ts'
 import type { Payload } from '../results/incremental.ts'

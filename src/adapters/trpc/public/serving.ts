@@ -1,6 +1,6 @@
 import type { Internals } from '../../../core/internals.ts'
 import type { CallOptions, Policy } from '../../../core/options.ts'
-import type { FoundUse } from '../../../core/trip.ts'
+import type { FoundUse } from '../../../core/order.ts'
 import type { CacheOutcome } from '../../http/cacheStatus.ts'
 import { etagOf } from '../../http/etag.ts'
 import { type CallOutcome, collect } from '../outcomes.ts'
