@@ -25,7 +25,10 @@ export interface AnsweredCall<C = unknown, I = unknown> extends Call<C, I> {
 
 /** What is said of the answers of a procedure. */
 export interface ProcedureCacheOptions<C = unknown, I = unknown>
-  extends Pick<CallOptions, 'leaseTtl' | 'maxFlightTime' | 'waitTimeout' | 'onWaitTimeout' | 'shareError' | 'codec'>,
+  extends Pick<
+      CallOptions,
+      'leaseTtl' | 'maxFlightTime' | 'waitTimeout' | 'onWaitTimeout' | 'limit' | 'shareError' | 'codec'
+    >,
     Omit<FreshnessOptions, 'isNegative'> {
   /**
    * Whose data the answer is: a non-empty string (user, tenant, session) is part of its key; `null` is the same for
@@ -66,7 +69,7 @@ export interface Settings {
   errorTags(call: Call): readonly string[]
 }
 
-const WAITING = ['leaseTtl', 'maxFlightTime', 'waitTimeout', 'onWaitTimeout', 'shareError', 'codec'] as const
+const WAITING = ['leaseTtl', 'maxFlightTime', 'waitTimeout', 'onWaitTimeout', 'limit', 'shareError', 'codec'] as const
 const OF_POLICY: ReadonlySet<string> = new Set([
   ...WAITING,
   ...FRESHNESS_OPTIONS.filter((name) => name !== 'isNegative'),

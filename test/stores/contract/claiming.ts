@@ -14,7 +14,7 @@ export function claiming(source: StoreSource): void {
     })
     for (const { session } of [two, three]) {
       const claim = await session.claim('x', { token: newToken(), seen: 'none', lease: LONG })
-      expect(claim).toEqual({ type: 'wait', token, leaseLeft: expect.any(Number), present: 'none' })
+      expect(claim).toEqual({ type: 'wait', token, leaseLeft: expect.any(Number), present: 'none', queued: false })
       // The leader's lease, not the claimer's.
       expect(claim).toSatisfy(({ leaseLeft }) => leaseLeft > 0 && leaseLeft <= 5000)
     }

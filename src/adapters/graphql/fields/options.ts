@@ -11,7 +11,7 @@ import type { CacheScope } from '../documents/cacheControl.ts'
  * its default is of other values.
  */
 export interface CachedFieldsOptions<C = unknown>
-  extends Pick<CallOptions, 'leaseTtl' | 'maxFlightTime' | 'waitTimeout' | 'onWaitTimeout' | 'shareError'>,
+  extends Pick<CallOptions, 'leaseTtl' | 'maxFlightTime' | 'waitTimeout' | 'onWaitTimeout' | 'limit' | 'shareError'>,
     FreshnessOptions {
   readonly cache: Cache
   /**
@@ -100,6 +100,7 @@ const OF_POLICY = [
   'maxFlightTime',
   'waitTimeout',
   'onWaitTimeout',
+  'limit',
   'shareError',
   ...(FRESHNESS_OPTIONS as readonly (keyof FreshnessOptions)[]),
 ] as const

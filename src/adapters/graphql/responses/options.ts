@@ -1,7 +1,7 @@
 import type { DocumentNode, ExecutionResult, GraphQLSchema } from 'graphql'
 import type { Cache } from '../../../core/cache.ts'
 import { known, show } from '../../../core/checks.ts'
-import type { FreshnessOptions } from '../../../core/freshnessOptions.ts'
+import type { CallOptions } from '../../../core/options.ts'
 import type { CacheScope } from '../documents/cacheControl.ts'
 import { least, type RuleOptions } from '../documents/rules.ts'
 
@@ -14,12 +14,15 @@ export interface Execution {
   readonly variableValues?: { readonly [variable: string]: unknown } | null | undefined
 }
 
-/** How long a response is of use: as the cache has it, whose options are the defaults. Durations in ms. */
+/**
+ * How long a response is of use, and how many operations run at once: as the cache has it, whose options are the defaults. Durations
+ * in ms.
+ */
 export type ResponseFreshness = {
-  readonly [O in (typeof FRESHNESS)[number]]?: FreshnessOptions[O]
+  readonly [O in (typeof FRESHNESS)[number]]?: CallOptions[O]
 }
 
-const FRESHNESS = ['staleWhileRevalidate', 'staleIfError', 'softTimeout', 'jitter', 'earlyRefresh'] as const
+const FRESHNESS = ['staleWhileRevalidate', 'staleIfError', 'softTimeout', 'jitter', 'earlyRefresh', 'limit'] as const
 
 /** What all plugins for whole responses are told; names and meanings are those of @envelop/response-cache. */
 export interface ResponseCacheOptions<C = Record<string, unknown>> extends ResponseFreshness {
