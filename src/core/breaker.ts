@@ -15,8 +15,8 @@ export interface Guarded {
 
 /**
  * Stands between the cache and its store: a command that takes longer than its budget rejects, a failure becomes an
- * event, and after too many in a row nothing is sent until one probe after another has come back (the states are
- * those of M. Nygard, "Release It!"). What the store may not do is not sent either, but now and then.
+ * event, and after too many in a row nothing is sent but one probe after another, for which nobody waits, until one has come back
+ * (the states are those of M. Nygard, "Release It!"). What the store may not do is not sent either, but now and then.
  */
 export interface Breaker {
   /** Rejects with the store's error, or a `StoreError`. `late` gets the reply that came after the budget. */
@@ -69,6 +69,10 @@ function beginBudgets(moment: Moment): void {
     }
     for (const command of group) command.settled = settled
   }
+}
+
+function leftAlone({ op }: Guarded): StoreError {
+  return new StoreError('BREAKER_OPEN', `${op} is not waited for: the store failed before`)
 }
 
 /** A store that throws at once, against its contract, fails as one that rejects. */
@@ -141,10 +145,9 @@ export function createBreaker(
   function send<T>(guarded: Guarded, command: () => Promise<T>, late: ((reply: T) => void) | undefined): Promise<T> {
     const refusal = guarded.always === true ? undefined : rights.refusal(guarded.op)
     if (refusal !== undefined) return Promise.reject(refusal)
-    if (state !== 'closed' && guarded.always !== true) {
-      if (state === 'half-open' || performance.now() < retryAt) {
-        return Promise.reject(new StoreError('BREAKER_OPEN', `${guarded.op} was not sent: the store failed before`))
-      }
+    const probes = state !== 'closed' && guarded.always !== true
+    if (probes) {
+      if (state === 'half-open' || performance.now() < retryAt) return Promise.reject(leftAlone(guarded))
       become('half-open')
     }
     const sentIn = momentOf()
@@ -176,7 +179,8 @@ export function createBreaker(
           }
           rights.granted(guarded.op)
           succeeded()
-          resolve(reply)
+          if (probes) late?.(reply)
+          else resolve(reply)
           settle()
         },
         (error) => {
@@ -187,6 +191,8 @@ export function createBreaker(
           settle()
         },
       )
+      // It asks for all; its own caller would wait for a store that is likely to be silent still.
+      if (probes) reject(leftAlone(guarded))
     })
   }
 

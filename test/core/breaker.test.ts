@@ -127,23 +127,23 @@ describe('the breaker', () => {
     expect(await cache.getOrSet('key', () => 'too early')).toBe('too early')
     expect(store.count('claim')).toBe(0)
     await vi.advanceTimersByTimeAsync(1)
-    expect(await cache.getOrSet('key', () => 'probed')).toBe('probed')
+    expect(await cache.getOrSet('key', () => 'of the probe')).toBe('of the probe')
     await turn()
     expect(trace.of('breaker').map(({ state }) => state)).toEqual(['open', 'half-open', 'closed'])
-    expect(await cache.get('key')).toBe('probed')
+    expect(await cache.getOrSet('key', () => 'stored')).toBe('stored')
+    await turn()
+    expect(await cache.get('key')).toBe('stored')
   })
 
-  it('while it probes no other command is sent; a failure opens it for as long again', async () => {
+  it('while it probes nobody waits, and no other command is sent; a failure opens it for as long again', async () => {
     await fail(3)
     await vi.advanceTimersByTimeAsync(1000)
     const before = store.count('read')
-    const probe = cache.getOrSet('probe', () => 'probe')
-    await turn()
+    expect(await cache.getOrSet('probe', () => 'probe')).toBe('probe')
     expect(cache.stats().breaker).toBe('half-open')
     expect(await cache.getOrSet('other', () => 'other')).toBe('other')
     expect(store.count('read')).toBe(before + 1)
     await expires(100)
-    expect(await probe).toBe('probe')
     expect(cache.stats().breaker).toBe('open')
     await vi.advanceTimersByTimeAsync(999)
     expect(await cache.get('probe')).toBeUndefined()
@@ -151,6 +151,7 @@ describe('the breaker', () => {
     await vi.advanceTimersByTimeAsync(1)
     store.silent = false
     await cache.get('probe')
+    await turn()
     expect(trace.of('breaker').map(({ state }) => state)).toEqual(['open', 'half-open', 'open', 'half-open', 'closed'])
   })
 
