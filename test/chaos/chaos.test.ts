@@ -28,6 +28,7 @@ describe('real processes, while much goes wrong', () => {
       expect(played.count('hits of memory')).toBeGreaterThan(100)
       expect(played.count('stale answers')).toBeGreaterThan(5)
       expect(played.count('refreshes')).toBeGreaterThan(5)
+      expect(played.count('waits for a place')).toBeGreaterThan(5)
       expect(played.count('looks into Redis')).toBeGreaterThan(50)
     },
   )

@@ -26,7 +26,12 @@ export interface KeyPlan {
   readonly hanging?: number
   /** Every process keeps it fresh. */
   readonly kept?: true
+  /** Its loaders wait for a place in the one group that there is. */
+  readonly limited?: true
 }
+
+/** The group, which is smaller than the keys of it are many. */
+export const LIMIT = { group: 'limited', leaders: 2 }
 
 /** How long entries live: `[weight, ms]`; `null`: for ever, 0: shared and not stored. */
 export type Ttls = readonly (readonly [weight: number, ttl: number | null])[]

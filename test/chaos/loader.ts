@@ -3,7 +3,7 @@ import type { CallOptions, LoadContext } from '../../src/index.ts'
 import type { Random } from '../core/schedule/random.ts'
 import { type Doing, doing } from './doing.ts'
 import { type Lasts, type LoadRecord, monotonic, type Value } from './history.ts'
-import type { FreshnessPlan, KeyPlan } from './keyPlan.ts'
+import { type FreshnessPlan, type KeyPlan, LIMIT } from './keyPlan.ts'
 import type { Origin } from './origin.ts'
 import type { Profile } from './profile.ts'
 import type { Recorder } from './recorder.ts'
@@ -142,6 +142,7 @@ export function createLoaders({ name, profile, origin, recorder, random }: Loade
         ...(terms.negativeTtl === undefined ? {} : { isNegative }),
         leaseTtl,
         maxFlightTime,
+        ...(key.limited === true ? { limit: LIMIT } : {}),
       }
     },
 

@@ -50,7 +50,7 @@ export type Move =
 
 /** Short lives, and long windows after them, in each combination that there is a rule for. */
 const STALE: readonly KeyPlan[] = [
-  stale('s0', 'none', [], { staleWhileRevalidate: 800 }, { lease: LONG_LEASE, maxFlight: LONG_FLIGHT }),
+  stale('s0', 'none', [], { staleWhileRevalidate: 800 }, { lease: LONG_LEASE, maxFlight: LONG_FLIGHT, limited: true }),
   stale(
     's1',
     'said',
@@ -87,11 +87,11 @@ export const EVERYTHING: Profile = {
     keyOf('k0', 'none'),
     keyOf('k1', 'none', [], LONG_LEASE),
     keyOf('k2', 'said', ['t0']),
-    keyOf('k3', 'said', ['t0', 't1']),
+    { ...keyOf('k3', 'said', ['t0', 't1']), limited: true },
     keyOf('k4', 'derived', ['t1']),
-    keyOf('k5', 'derived', ['t1', 't2'], LONG_LEASE),
+    { ...keyOf('k5', 'derived', ['t1', 't2'], LONG_LEASE), limited: true },
     keyOf('k6', 'changing', ['t0', 't2', 't3']),
-    keyOf('k7', 'mixed', ['t2', 't3'], LONG_LEASE),
+    { ...keyOf('k7', 'mixed', ['t2', 't3'], LONG_LEASE), limited: true },
     keyOf('k8', 'mixed', ['t3', 't4']),
     ...['alice', 'bob', null].map((scope) => keyOf(['mine', scope], 'derived', ['t4'], LEASE, scope)),
     ...['alice', 'bob'].map((scope) => keyOf(['own', { of: scope }], 'none', [], LEASE, scope)),

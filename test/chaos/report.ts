@@ -24,6 +24,7 @@ export function reportOf({ model, violations, looks, events }: Chaos): string[] 
     `hits of memory: ${events.memoryHit ?? 0}`,
     `stale answers: ${events.stale ?? 0}`,
     `refreshes: ${events.refresh ?? 0}`,
+    `waits for a place: ${events.queue ?? 0}`,
     `looks into Redis: ${looks}, which saw ${history.sightings.length} entries`,
     `longest wait: ${longest.toFixed(0)} ms`,
     `violations: ${violations.length}${violations.length === 0 ? '' : ` (${tally(violations.map(({ rule }) => rule))})`}`,
