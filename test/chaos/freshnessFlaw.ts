@@ -53,7 +53,7 @@ export const FRESHNESS_FLAWS: Readonly<Record<string, Flaw>> = {
   'a refresh that stores its value though its flight was ended': {
     edits: [
       {
-        file: 'core/trip.ts',
+        file: 'core/loading.ts',
         original: 'order.onEnd?.(outcomeOf(ending, reply))',
         faulty: `order.onEnd?.(outcomeOf(ending, reply))
       if (reply?.type === 'fenced' && ending.type === 'value' && order.onEnd !== undefined) {
@@ -78,8 +78,8 @@ export const FRESHNESS_FLAWS: Readonly<Record<string, Flaw>> = {
       },
       {
         file: 'core/refreshes.ts',
-        original: 'type Order, travel }',
-        faulty: 'type Order, runAlone }',
+        original: '{ hides, loading }',
+        faulty: '{ hides, loading, runAlone }',
       },
       // No flight in the store says how it has ended.
       { file: 'core/refreshes.ts', original: "ran ? await told : 'stored'", faulty: "'lost'" },
