@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { expect, it } from 'vitest'
 import { onEveryStore } from './everyStore.ts'
 import { gatedStore } from './gates.ts'
@@ -42,6 +43,25 @@ onEveryStore((service) => {
     expect(await trace.saw('release')).toMatchObject({ reason: 'abandoned' })
     expect(run.signal.aborted).toBe(true)
     expect(await cache.getOrSet('key', () => 'next')).toBe('next')
+  })
+
+  // Node.js keeps a signal made of others, or of a time, for as long as somebody listens to it, whoever else has forgotten it.
+  it('nobody listens to the signal of a caller who is answered', async () => {
+    const { cache } = await service.open()
+    const origin = createOrigin()
+    const { signal } = new AbortController()
+    const calls = [1, 2].map(() => cache.getOrSet('key', origin.load, { signal }))
+    const run = await origin.started()
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+    run.finish('value')
+    expect(await Promise.all(calls)).toEqual(['value', 'value'])
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+    // It is heard again, and only by those who wait now.
+    const failing = cache.getOrSet('other', origin.load, { signal })
+    const { fail } = await origin.started(2)
+    fail(new Error('failed'))
+    await expect(failing).rejects.toThrow('failed')
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   it('the loader goes on while another instance waits', async () => {
