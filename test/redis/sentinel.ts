@@ -46,8 +46,10 @@ export interface RedisSentinel<N extends ServerNode = ServerNode> extends AsyncD
 
 const NAME = 'main'
 const SENTINELS = 3
-/** ms for one attempt at a fail-over. */
-const FAILOVER_TIMEOUT = 5000
+/** ms for one attempt at a fail-over; after twice as many comes the next, such as where the votes were split. */
+const FAILOVER_TIMEOUT = 3000
+/** ms for all attempts. */
+const REPLACED_LIMIT = 60_000
 
 /** Starts all and waits until it is settled. */
 export function startSentinel(
@@ -127,11 +129,15 @@ function openSentinel(
   }
 
   async function replaced(old: ServerNode): Promise<ServerNode> {
-    await untilClear(async () => {
-      const now = await master()
-      if (now === old) return `${old.url} is the master still`
-      return (await now.role()) === 'master' ? undefined : `${now.url} is a replica still`
-    }, 'Another master')
+    await untilClear(
+      async () => {
+        const now = await master()
+        if (now === old) return `${old.url} is the master still`
+        return (await now.role()) === 'master' ? undefined : `${now.url} is a replica still`
+      },
+      'Another master',
+      REPLACED_LIMIT,
+    )
     return master()
   }
 
