@@ -1,20 +1,13 @@
 /** A server of an API in a process of its own, cached and not, which ends in order when it is told to. */
 import { once } from 'node:events'
-import { createServer, type RequestListener } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { initTRPC } from '@trpc/server'
-import { createHTTPHandler } from '@trpc/server/adapters/standalone'
-import { type Cache, type CacheEvent, type CacheOptions, createCache } from 'atomcache'
+import { type CacheEvent, type CacheOptions, createCache } from 'atomcache'
 import { redisStore } from 'atomcache/redis'
-import { cached } from 'atomcache/trpc'
-import { useAtomCache } from 'atomcache/yoga'
-import { createSchema, createYoga, type Plugin } from 'graphql-yoga'
-import { z } from 'zod'
 import { closeInOrder } from '../../examples/closeInOrder.ts'
 import { serve } from '../redis/child.ts'
-
-export type ApiKind = 'yoga' | 'trpc'
+import { type ApiKind, listenerOf } from './listeners.ts'
 
 export interface ApiOptions {
   readonly name: string
@@ -66,7 +59,7 @@ const calls = {
       else tell(event)
     })
     await cache.ready()
-    const listener = options.kind === 'yoga' ? yogaOf(cache, options) : trpcOf(cache, options)
+    const listener = listenerOf(options.kind, cache, (key) => origin(key, options))
     const server = createServer((request, response) => {
       if (request.url === '/ready') response.writeHead(ending ? 503 : 200).end()
       else listener(request, response)
@@ -126,25 +119,4 @@ async function origin(key: string, { name, cost }: ApiOptions): Promise<string> 
   await (held.get(key)?.released ?? delay(cost))
   tell({ type: 'ran', key })
   return `${name} ${run} ${key}`
-}
-
-function yogaOf(cache: Cache, options: ApiOptions): RequestListener {
-  const schema = createSchema({
-    typeDefs: 'type Query { item(key: String!): String! }',
-    resolvers: { Query: { item: (_parent: unknown, { key }: { key: string }) => origin(key, options) } },
-  })
-  const yoga = (path: string, plugins: Plugin[]) =>
-    createYoga({ schema, plugins, logging: false, graphqlEndpoint: path })
-  const [withCache, without] = [yoga('/cached', [useAtomCache({ cache, session: () => null })]), yoga('/bare', [])]
-  return (request, response) => (request.url?.startsWith('/cached') ? withCache : without)(request, response)
-}
-
-function trpcOf(cache: Cache, options: ApiOptions): RequestListener {
-  const t = initTRPC.create()
-  const keyed = t.procedure.input(z.string())
-  const router = t.router({
-    cached: keyed.use(cached({ cache, scope: null })).query(({ input }) => origin(input, options)),
-    bare: keyed.query(({ input }) => origin(input, options)),
-  })
-  return createHTTPHandler({ router })
 }

@@ -1,7 +1,7 @@
 /** HTTP clients in a process of their own, which ask at a constant rate, however slow the servers are, and miss nothing. */
 import { Agent, request } from 'node:http'
 import { serve } from '../redis/child.ts'
-import type { ApiKind } from './api.ts'
+import type { ApiKind } from './listeners.ts'
 
 export interface Target {
   readonly name: string

@@ -1,8 +1,9 @@
 import { testNamespace } from '../redis/namespace.ts'
 import { type NodeProcess, startProcess } from '../redis/processes.ts'
 import { untilClear } from '../redis/untilClear.ts'
-import type { ApiCalls, ApiEvents, ApiKind, ApiOptions, Told } from './api.ts'
+import type { ApiCalls, ApiEvents, ApiOptions, Told } from './api.ts'
 import type { ClientCalls, Target } from './clients.ts'
+import type { ApiKind } from './listeners.ts'
 
 /** One server, as whoever runs the scenario sees it. */
 export interface Api extends Target {
