@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Cache } from 'atomcache'
 
 /**
- * Resolves when all who asked are answered.
+ * Resolves when all who asked are answered, or after twice the grace: what goes on then (streams, subscriptions) is cut off.
  *
  * @param drained resolves when balancers and clients send nothing new, because they were told: until then it answers as ever
  * @param grace ms that requests may take after that, before what they compute is given to another instance
@@ -17,10 +17,10 @@ export async function closeInOrder(server: Server, cache: Cache, drained: Promis
   const answered = once(server, 'close')
   server.close() // the kernel resets whoever connects just now
   const idle = setInterval(() => server.closeIdleConnections(), 100) // kept by who was answered since, and had asked before
-  const limit = new AbortController()
-  await Promise.race([answered, delay(grace, undefined, { signal: limit.signal }).catch(() => undefined)])
-  limit.abort()
+  const within = (ms: number) => Promise.race([answered, delay(ms, undefined, { ref: false })])
+  await within(grace)
   await cache.close() // gives back what is computed here still: another instance goes on now, not when the lease is over
-  await answered // those who asked here get it all the same
+  await within(grace) // those who asked here get it all the same
+  server.closeAllConnections()
   clearInterval(idle)
 }

@@ -43,7 +43,9 @@ export function createAnswers(instance: Instance, tables: Tables): Answers {
     const { waitTimeout: limit, onWaitTimeout: policy } = order.policy
     const onLimit = async (): Promise<Result> => {
       events.emit({ type: 'waitTimeout', key: order.id, policy })
-      if (policy === 'throw') throw new WaitTimeoutError(order.id, limit)
+      if (policy === 'throw') {
+        throw new WaitTimeoutError(order.id, limit, flight.late === 'queue' ? order.policy.limit?.group : undefined)
+      }
       return policy === 'stale' && stale !== undefined ? instead(order, stale, 'waitTimeout') : late()
     }
     const soft = stale && {

@@ -41,6 +41,8 @@ export interface Bulkhead {
    * @throws the signal's reason, where that is aborted before there is a place
    */
   run<T>(entrant: Entrant, work: () => Promise<T>): Promise<T>
+  /** By group: how many run here, and how many wait. */
+  places(): Record<string, { readonly running: number; readonly waiting: number }>
 }
 
 /** ms between two questions while messages may be lost: at first, doubled each time, and at most. */
@@ -66,6 +68,7 @@ export function createBulkhead(instance: Instance): Bulkhead {
     let timer: NodeJS.Timeout | undefined
     const forget = instance.onClose(leaveStore)
     ticket.holders++
+    local.ask(group, ticket.token)
 
     async function enter(): Promise<Standing | undefined> {
       if (instance.closed) return undefined
@@ -158,6 +161,7 @@ export function createBulkhead(instance: Instance): Bulkhead {
         leave()
       }
     },
+    places: local.counts,
   }
 }
 

@@ -21,6 +21,8 @@ export interface CacheStats {
   readonly breaker: 'open' | 'half-open' | 'closed'
   /** Whether messages from other instances arrive. */
   readonly inbox: boolean
+  /** By group of a `limit`: how many loaders run in this instance, and how many wait for a place. */
+  readonly places: Readonly<Record<string, { readonly running: number; readonly waiting: number }>>
   /** The memory tier: how many entries it has, and their bytes. */
   readonly memory: { readonly entries: number; readonly bytes: number }
 }

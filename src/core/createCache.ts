@@ -184,6 +184,7 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
       unconfirmed: retries.pending,
       breaker: instance.breaker.state,
       inbox: instance.inbox.confirmed,
+      places: instance.bulkhead.places(),
       memory: instance.tier.size,
     }),
     close: () => instance.close(),

@@ -52,13 +52,15 @@ export class UnconfirmedError extends Error {
   }
 }
 
-/** `waitTimeout` passed while somebody else computed the value, and `onWaitTimeout` is `'throw'`. */
+/** `waitTimeout` passed while somebody else computed the value, or its loader waited for a place (`limit`), and `onWaitTimeout` is `'throw'`. */
 export class WaitTimeoutError extends Error {
   override readonly name = 'WaitTimeoutError'
   readonly code = 'WAIT_TIMEOUT'
   readonly key: string
-  constructor(key: string, waitTimeout: number) {
-    super(`waited ${waitTimeout} ms for another caller's value of ${key}`)
+  /** @param group in which there was no place for its loader */
+  constructor(key: string, waitTimeout: number, group?: string) {
+    const what = group === undefined ? `another caller's value of ${key}` : `${key}, and a place in the group ${group}`
+    super(`waited ${waitTimeout} ms for ${what}`)
     this.key = key
   }
 }

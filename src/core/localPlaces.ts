@@ -1,10 +1,21 @@
 /** The places of the groups in this instance alone: all there is where the store does not answer. */
 export interface LocalPlaces {
-  /** The ticket has a place, of the store's giving: it counts. */
+  /** The ticket is to have a place. */
+  ask(group: string, ticket: string): void
+  /** It has one, of the store's giving: it counts. */
   take(group: string, ticket: string): void
   /** Waits until there are fewer than so many here, in order. @throws the signal's reason */
   wait(group: string, ticket: string, leaders: number, signal: AbortSignal): Promise<void>
   leave(group: string, ticket: string): void
+  /** By group: how many have a place, and how many are to have one. */
+  counts(): Record<string, { readonly running: number; readonly waiting: number }>
+}
+
+interface Group {
+  readonly asking: Set<string>
+  readonly running: Set<string>
+  /** Those that only wait here. */
+  waiting: Waiting[]
 }
 
 interface Waiting {
@@ -15,28 +26,37 @@ interface Waiting {
 }
 
 export function createLocalPlaces(): LocalPlaces {
-  const groups = new Map<string, { readonly running: Set<string>; waiting: Waiting[] }>()
+  const groups = new Map<string, Group>()
 
-  function groupOf(name: string) {
-    const group = groups.get(name) ?? { running: new Set<string>(), waiting: [] }
+  function groupOf(name: string): Group {
+    const group = groups.get(name) ?? { asking: new Set(), running: new Set(), waiting: [] }
     groups.set(name, group)
     return group
   }
 
+  function take(name: string, ticket: string): void {
+    const { asking, running } = groupOf(name)
+    asking.delete(ticket)
+    running.add(ticket)
+  }
+
   /** Lets in whoever can be, in order. */
-  function admit(name: string): void {
-    const { running, waiting } = groupOf(name)
+  function admit({ running, waiting }: Group): void {
     while (waiting.length > 0) {
       const [next] = waiting as [Waiting]
       if (running.size >= next.leaders && !running.has(next.ticket)) return
       waiting.shift()
       next.go()
     }
-    if (running.size === 0) groups.delete(name)
   }
 
   return {
-    take: (name, ticket) => void groupOf(name).running.add(ticket),
+    ask(name, ticket) {
+      const { asking, running } = groupOf(name)
+      if (!running.has(ticket)) asking.add(ticket)
+    },
+
+    take,
 
     wait: (name, ticket, leaders, signal) =>
       new Promise((resolve, reject) => {
@@ -44,7 +64,7 @@ export function createLocalPlaces(): LocalPlaces {
         const group = groupOf(name)
         const aborted = () => {
           group.waiting = group.waiting.filter((one) => one !== own)
-          admit(name)
+          admit(group)
           reject(signal.reason)
         }
         const own: Waiting = {
@@ -52,18 +72,26 @@ export function createLocalPlaces(): LocalPlaces {
           leaders,
           go() {
             signal.removeEventListener('abort', aborted)
-            group.running.add(ticket)
+            take(name, ticket)
             resolve()
           },
         }
         signal.addEventListener('abort', aborted, { once: true })
         group.waiting.push(own)
-        admit(name)
+        admit(group)
       }),
 
     leave(name, ticket) {
-      groups.get(name)?.running.delete(ticket)
-      if (groups.has(name)) admit(name)
+      const group = groupOf(name)
+      group.asking.delete(ticket)
+      group.running.delete(ticket)
+      admit(group)
+      if (group.asking.size + group.running.size === 0) groups.delete(name)
     },
+
+    counts: () =>
+      Object.fromEntries(
+        [...groups].map(([name, { asking, running }]) => [name, { running: running.size, waiting: asking.size }]),
+      ),
   }
 }

@@ -27,12 +27,17 @@ export function scopeOf(
   }
   if (scope === null || (typeof scope === 'string' && scope !== '')) return scope
   if (isThenable(scope)) scope.then(undefined, () => undefined) // refused just below; its own failure adds nothing
-  const said = scope === '' ? 'an empty string' : isThenable(scope) ? 'a promise' : show(scope)
+  const said = scope === '' ? 'an empty string' : isThenable(scope) ? 'a promise' : kindOf(scope)
   return bypass(
     internals,
     what,
     `${option} gave ${said}: it must be a non-empty string, or null for the same for everybody`,
   )
+}
+
+/** Never the value: it may say who asks. */
+function kindOf(scope: unknown): string {
+  return ['number', 'bigint', 'symbol'].includes(typeof scope) ? `a ${typeof scope}` : show(scope)
 }
 
 /** @throws TypeError for a scope that can never be one */

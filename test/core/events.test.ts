@@ -124,6 +124,7 @@ onEveryStore((service) => {
       breaker: 'closed',
       inbox: true,
       memory: { entries: 0, bytes: 0 },
+      places: {},
     })
     expect(events).toMatchObject({ miss: 1, lead: 1, publish: 1, hit: 2, join: 0, storeFault: 0, inbox: 1 })
     const type: CacheEventType = 'takeover'

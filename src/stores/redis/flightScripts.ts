@@ -103,14 +103,16 @@ end
 export const RENEW = `${TELL}
 if redis.call('HGET', KEYS[1], 'leader') ~= ARGV[1] then return {'-1'} end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-local result = {tostring(#waitersOf(KEYS[1]))}
+local result = {''}
 if ARGV[3] == '' then
   redis.call('HDEL', KEYS[1], 'queued')
-elseif redis.call('HSETNX', KEYS[1], 'queued', '1') == 1 then
+elseif not redis.call('HGET', KEYS[1], 'queued') then
+  redis.call('HSET', KEYS[1], 'queued', '1')
   for _, waiter in ipairs(tell(waitersOf(KEYS[1]), ARGV[4], '${QUEUED}', ARGV[1], ARGV[5], '')) do
     result[#result + 1] = waiter
   end
 end
+result[1] = tostring(redis.call('HLEN', KEYS[1]) - (ARGV[3] == '' and 1 or 2))
 return result
 `
 

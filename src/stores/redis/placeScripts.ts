@@ -26,7 +26,10 @@ local function drop()
   remove(queue, over)
   -- Of two keys one may be evicted: without a lease a ticket would stand for ever.
   if redis.call('ZCARD', queue) ~= redis.call('ZCARD', leases) then
-    local lost = redis.call('ZDIFF', 2, queue, leases)
+    local lost = {}
+    for _, ticket in ipairs(redis.call('ZRANGE', queue, 0, -1)) do
+      if not redis.call('ZSCORE', leases, ticket) then lost[#lost + 1] = ticket end
+    end
     remove(queue, lost)
     return #over + #lost
   end

@@ -89,4 +89,4 @@ export function statusOf({ headers }: HttpAnswer): string | undefined {
 export const STALE_HIT = expect.stringMatching(/^atomcache; hit; ttl=-\d+$/)
 
 /** That of one in the place of what did not come. */
-export const FALLBACK = expect.stringMatching(/^atomcache; fwd=stale; ttl=-\d+; detail="origin failed or slow"$/)
+export const FALLBACK = expect.stringMatching(/^atomcache; fwd=stale; ttl=-\d+; detail="origin failed, slow or busy"$/)

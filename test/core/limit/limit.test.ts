@@ -20,6 +20,7 @@ onEveryStore((service) => {
       asked.push(cache.getOrSet(key, origin.load))
       await (waits ?? origin.started(i + 1))
     }
+    expect(a.cache.stats().places).toEqual({ database: { running: 1, waiting: 2 } })
     expect([...a.trace.of('queue'), ...b.trace.of('queue')].map(({ ahead }) => ahead)).toEqual([0, 2, 1, 3])
     for (const i of keys.keys()) {
       expect(origin.runs.length).toBe(Math.min(i + 2, keys.length))
@@ -32,6 +33,7 @@ onEveryStore((service) => {
       { type: 'admit', key: 'k2', group: 'database' },
       { type: 'admit', key: 'k4', group: 'database' },
     ])
+    expect(a.cache.stats().places).toEqual({})
   })
 
   it('who waits for a key waits for it wherever its leader stands, and other groups and keys without a limit wait for nobody', async () => {
@@ -180,7 +182,9 @@ onEveryStore((service) => {
     const origin = createOrigin()
     const first = cache.getOrSet('first', origin.load)
     await origin.started()
-    await expect(cache.getOrSet('second', origin.load, { onWaitTimeout: 'throw' })).rejects.toThrow(WaitTimeoutError)
+    const thrown = await cache.getOrSet('second', origin.load, { onWaitTimeout: 'throw' }).catch((error) => error)
+    expect(thrown).toBeInstanceOf(WaitTimeoutError)
+    expect(thrown.message).toBe('waited 50 ms for second, and a place in the group database')
     const third = cache.getOrSet('third', origin.load)
     ;(await origin.started(2)).finish('three')
     expect(await third).toBe('three')

@@ -16,9 +16,9 @@ export const DOCUMENTED_FEWEST = found(/^user atomcache on >secret (~shop:\{\* .
 export const COMMANDS = [
   ...['get', 'mget', 'scan', 'zscan', 'eval', 'evalsha', 'publish', 'subscribe', 'time', 'info'],
   ...['getrange', 'exists', 'type', 'set', 'del', 'unlink', 'pttl', 'pexpire', 'persist'],
-  ...['hget', 'hset', 'hdel', 'hkeys', 'hlen', 'zadd', 'zrem', 'zrangebyscore'],
+  ...['hget', 'hset', 'hdel', 'hkeys', 'hlen', 'zadd', 'zrem', 'zrangebyscore', 'zrange', 'zrank', 'zscore', 'zcard'],
 ]
-const PLACES = '~shop:{* ~shop:tag:{* ~shop:clock &shop:inbox:* &shop:bus'
+const PLACES = '~shop:{* ~shop:tag:{* ~shop:group:{* ~shop:clock &shop:inbox:* &shop:bus'
 export const FEWEST = `${PLACES} ${COMMANDS.map((name) => `+${name}`).join(' ')}`
 
 /** Every method, every outcome and both channels, without a fault. */
@@ -43,6 +43,7 @@ export async function everything(peers: Peers): Promise<Peer[]> {
   await leader.session.announce({ from: 'me', ids: ['x'], tags: [], all: false })
   await waiter.notice(() => true)
   await everythingOfTags(leader, waiter)
+  await everythingOfPlaces(leader, waiter)
   expect([...leader.faults, ...waiter.faults]).toEqual([])
   return [leader, waiter]
 }
@@ -70,6 +71,20 @@ async function everythingOfTags(leader: Peer, waiter: Peer): Promise<void> {
   await invalidate(session, 'a')
   await invalidate(session, 'b')
   expect(await listOf(session)).toEqual({ ids: [], tags: [] })
+}
+
+async function everythingOfPlaces(leader: Peer, waiter: Peer): Promise<void> {
+  const [first, second] = [newToken(), newToken()]
+  const token = await leader.lead('p')
+  await waiter.wait('p')
+  await leader.session.renew('p', token, LONG, true)
+  expect((await waiter.message(token)).outcome).toEqual({ type: 'queued' })
+  expect(await leader.session.enter('g', first, 1, LONG)).toMatchObject({ ahead: 0 })
+  expect(await waiter.session.enter('g', second, 1, LONG)).toMatchObject({ ahead: 1 })
+  await leader.session.leave('g', first, 1)
+  expect((await waiter.message(second)).outcome).toEqual({ type: 'again' })
+  await waiter.session.leave('g', second, 1)
+  await leader.session.end('p', token, { type: 'again' })
 }
 
 function found(pattern: RegExp): string {

@@ -15,14 +15,17 @@ export interface Execution {
 }
 
 /**
- * How long a response is of use, and how many operations run at once: as the cache has it, whose options are the defaults. Durations
- * in ms.
+ * How long a response is of use, how long is waited for it, and how many operations run at once: as the cache has it, whose options
+ * are the defaults. Durations in ms.
  */
 export type ResponseFreshness = {
   readonly [O in (typeof FRESHNESS)[number]]?: CallOptions[O]
 }
 
-const FRESHNESS = ['staleWhileRevalidate', 'staleIfError', 'softTimeout', 'jitter', 'earlyRefresh', 'limit'] as const
+const FRESHNESS = [
+  ...(['staleWhileRevalidate', 'staleIfError', 'softTimeout', 'jitter', 'earlyRefresh'] as const),
+  ...(['leaseTtl', 'maxFlightTime', 'waitTimeout', 'onWaitTimeout', 'limit'] as const),
+] as const
 
 /** What all plugins for whole responses are told; names and meanings are those of @envelop/response-cache. */
 export interface ResponseCacheOptions<C = Record<string, unknown>> extends ResponseFreshness {

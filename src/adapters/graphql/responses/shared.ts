@@ -52,7 +52,7 @@ function outcomeOf(source: Source, isStored: boolean, left: number): CacheOutcom
     case 'hit':
       return { type: 'hit', ttl: left }
     case 'fallback':
-      return { type: 'forwarded', why: 'stale', ttl: left, detail: 'origin failed or slow' }
+      return { type: 'forwarded', why: 'stale', ttl: left, detail: 'origin failed, slow or busy' }
     default:
       return { type: 'forwarded', why: source, collapsed: true, ...(isStored ? { ttl: left } : {}) }
   }
