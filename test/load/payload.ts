@@ -6,13 +6,15 @@ import type { Row, Scenario } from './scenario.ts'
 import { type Connected, connectedTo, usageOf } from './usage.ts'
 
 const MB = 1_000_000
+/** ms: what all of them read together may take on any machine. */
+const LONG = 300_000
 /** How many instances there are, one of which leads; and how large what it computes is. */
 const LOADS = {
-  short: { processes: 2, caches: 20, lengths: [5 * MB] },
+  short: { processes: 2, caches: 20, lengths: [5 * MB], budgets: [LONG] },
   // 5,000: for so many followers nearly the most that is in the messages themselves, which is 1 MiB for all.
-  full: { processes: 4, caches: 51, lengths: [5 * MB, 5000] },
+  full: { processes: 4, caches: 51, lengths: [5 * MB, 5000], budgets: [LONG, 250] },
 }
-const ROUNDS = { short: 1, full: 3 }
+const ROUNDS = { short: 1, full: 2 }
 
 export const payload: Scenario = {
   name: 'payload',
@@ -20,13 +22,17 @@ export const payload: Scenario = {
   async run(size, say) {
     await using redis = await startRedis()
     const client = redis.client()
-    const { processes, caches, lengths } = LOADS[size]
-    await using crowd = await startCrowd({ redis: redis.url, processes, caches, cache: PATIENT })
+    const { processes, caches, lengths, budgets } = LOADS[size]
     const rows: Row[] = []
-    for (const length of lengths) {
-      for (let round = 1; round <= ROUNDS[size]; round++) {
-        say(`${length} bytes, ${round} of ${ROUNDS[size]}`)
-        rows.push(await play(crowd, client, processes * caches, length, `${length} bytes ${round}`))
+    for (const commandTimeout of budgets) {
+      const cache = { ...PATIENT, commandTimeout }
+      await using crowd = await startCrowd({ redis: redis.url, processes, caches, cache })
+      for (const length of lengths) {
+        for (let round = 1; round <= ROUNDS[size]; round++) {
+          say(`${length} bytes, commandTimeout ${commandTimeout}, ${round} of ${ROUNDS[size]}`)
+          const asked = { commandTimeout, instances: processes * caches, length, key: `${length} bytes ${round}` }
+          rows.push(await play(crowd, client, asked))
+        }
       }
     }
     return rows
@@ -35,7 +41,15 @@ export const payload: Scenario = {
 
 type Client = Parameters<typeof usageOf>[0]
 
-async function play(crowd: Crowd, client: Client, instances: number, length: number, key: string): Promise<Row> {
+interface Asked {
+  readonly commandTimeout: number
+  readonly instances: number
+  readonly length: number
+  readonly key: string
+}
+
+async function play(crowd: Crowd, client: Client, asked: Asked): Promise<Row> {
+  const { commandTimeout, instances, length, key } = asked
   const { processes } = crowd
   const [before, runsBefore, usage] = await Promise.all([crowd.standing(), crowd.runs(), usageOf(client)])
   const connected = await connectedTo(client)
@@ -50,12 +64,16 @@ async function play(crowd: Crowd, client: Client, instances: number, length: num
   const { runs: told, answers, lastAt } = expectRight(await asking)
   const [after, { runs, ranAt }, used] = await Promise.all([crowd.standing(), crowd.runs(), usageOf(client)])
   const events = eventsSince(before, after)
-  assert.deepEqual([answers, runs - runsBefore.runs, told.length], [instances, 1, 1], 'answers, runs, runs answered')
-  assert.equal(events.storeFault, 0, 'commands failed')
   // Whoever was cut off has another connection by now, or none.
   const lost = missing(connected, await connectedTo(client))
-  assert.equal(lost, 0, `${lost} connections were lost`)
+  assert.equal(answers, instances)
+  // With the default it is a matter of the machine how many have read it in time: the others run the loader.
+  if (commandTimeout === LONG) {
+    assert.deepEqual([runs - runsBefore.runs, told.length], [1, 1], 'runs, and those whose values were answered')
+    assert.deepEqual([events.storeFault, lost], [0, 0], 'commands that failed, and connections that were lost')
+  }
   return {
+    commandTimeout,
     'value (bytes)': length,
     followers: events.follow,
     runs: runs - runsBefore.runs,

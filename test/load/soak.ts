@@ -95,6 +95,8 @@ async function play(
   say: (line: string) => void,
 ): Promise<Figures> {
   const rows: Row[] = []
+  const unused = new Map<Soaked, Left>()
+  for (const one of all) unused.set(one, await one.process.call('left'))
   const before = new Map<Soaked, Left>()
   for (const [round, ms] of ROUNDS[size].entries()) {
     say(`${round + 1} of ${ROUNDS[size].length}, ${ms / 1000} s`)
@@ -102,14 +104,10 @@ async function play(
     const keys = await keysAfter(client)
     const usage = await usageOf(client)
     for (const one of all) {
+      const left = await untilIdle(one, unused.get(one) as Left)
       const last = before.get(one)
-      const left = await untilIdle(one, last)
-      const isLast = round === ROUNDS[size].length - 1
-      if (isLast && last !== undefined) expectSameHeap(one, last, left)
-      before.set(one, {
-        ...left,
-        ...(last && { timers: last.timers, handles: last.handles, listeners: last.listeners }),
-      })
+      if (round === ROUNDS[size].length - 1 && last !== undefined) expectSameHeap(one, last, left)
+      before.set(one, left)
       rows.push(rowOf(one, round + 1, done, left, keys, usage))
     }
   }
@@ -149,13 +147,12 @@ async function once(
   return { operations, requests: samples.length }
 }
 
-/** What is there when nothing is under way, and no more than before, where that is known. */
-async function untilIdle({ name, process }: Soaked, before: Left | undefined): Promise<Left> {
-  let left = await process.call('left')
+/** What is there when nothing is under way, and no more than before it was used. */
+async function untilIdle({ name, process }: Soaked, unused: Left): Promise<Left> {
+  let left = unused
   await untilClear(async () => {
-    const last = left
     left = await process.call('left')
-    return busy(left) ?? grown(before ?? last, left)
+    return busy(left) ?? grown(unused, left)
   }, `${name} to be idle`)
   return left
 }

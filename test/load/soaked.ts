@@ -56,6 +56,8 @@ const calls = {
 
   async left(): Promise<Left> {
     for (const server of servers) server.closeIdleConnections()
+    // A breaker that is open closes by what is asked.
+    await Promise.all(caches.map((cache) => cache.get('something')))
     const stats = caches.map((cache) => cache.stats())
     const remains = await remainsOf([client])
     return { ...remains, waiting: getEventListeners(lasting, 'abort').length, uncollected: uncollected.count, stats }
