@@ -77,7 +77,7 @@ async function play(crowd: Crowd, client: Client, asked: Asked): Promise<Row> {
     'value (bytes)': length,
     followers: events.follow,
     runs: runs - runsBefore.runs,
-    'cut off': lost,
+    'connections lost': lost,
     'sent by Redis (MB)': (used.sent - usage.sent) / MB,
     'waiting for a subscriber, most (bytes)': most.subscriber,
     'for a reader, most (bytes)': most.reader,
