@@ -41,6 +41,8 @@ export interface Bulkhead {
    * @throws the signal's reason, where that is aborted before there is a place
    */
   run<T>(entrant: Entrant, work: () => Promise<T>): Promise<T>
+  /** Begins what goes on when the loader in whose course it is has ended, and its place is given back. */
+  apart<T>(work: () => T): T
   /** By group: how many run here, and how many wait. */
   places(): Record<string, { readonly running: number; readonly waiting: number }>
 }
@@ -51,69 +53,104 @@ const LAST_POLL = 1000
 /** ms that a lease may seem to be shorter here than in the store. */
 const LEASE_MARGIN = 10
 
-/** The groups of which a place is held, in the course of a loader. */
-const course = courseOf<ReadonlySet<string>>('places')
+/** A place that is held in the course of a loader. */
+interface Held {
+  readonly instanceId: string
+  readonly group: string
+  /** Whether the loader still runs: what it leaves behind may go on, without its place. */
+  active: boolean
+  readonly outer: Held | undefined
+}
+
+const course = courseOf<Held>('places')
+
+/** What follows from a question to the store. */
+type Answer =
+  | Standing
+  /** The ticket stands where it stood: a reply is missing, and its lease has not run out. */
+  | 'unheard'
+  /** Nobody says who has a place. */
+  | 'away'
 
 export function createBulkhead(instance: Instance): Bulkhead {
-  const { session, breaker, events, settings } = instance
+  const { session, breaker, events, settings, instanceId } = instance
   const { commandTimeout: timeout } = settings
   const local = createLocalPlaces()
 
   /** Stands in the queue from the first question on, until it is left. */
   function stand({ id, policy, signal, onQueue }: Entrant, { group, leaders }: Limit, ticket: Ticket) {
     const { leaseTtl, maxFlightTime } = policy
+    const startedAt = performance.now()
     /** Whether the store may know the ticket. */
     let known = false
+    /** Until when the store keeps it, by `performance.now()`. */
+    let leaseEndsAt = 0
+    let entering: Promise<unknown> = Promise.resolve()
+    let queued = false
     let over = false
     let timer: NodeJS.Timeout | undefined
     const forget = instance.onClose(leaveStore)
     ticket.holders++
     local.ask(group, ticket.token)
 
-    async function enter(): Promise<Standing | undefined> {
-      if (instance.closed) return undefined
+    async function enter(): Promise<Answer> {
+      if (instance.closed) return 'away'
+      const sentAt = performance.now()
       try {
-        const entered = breaker.run({ op: 'enter', key: id, timeout }, () =>
-          session.enter(group, ticket.token, leaders, leaseTtl),
-        )
-        known = true
-        return await entered
+        const entered = breaker.run({ op: 'enter', key: id, timeout }, async () => {
+          // It may have had to wait for others to be answered.
+          if (over) throw new StoreError('CLOSED', 'the place is not wanted any more')
+          known = true
+          return session.enter(group, ticket.token, leaders, leaseTtl)
+        })
+        entering = entered.catch(() => undefined) // just below
+        const standing = await entered
+        leaseEndsAt = sentAt + leaseTtl
+        return standing
       } catch (error) {
-        if (error instanceof StoreError && error.code === 'BREAKER_OPEN') known = false
-        return undefined // told by the breaker
+        // Told by the breaker. Of one reply that is late the order must not suffer.
+        const code = error instanceof StoreError ? error.code : undefined
+        const isLate = code === 'TIMEOUT' || code === 'UNREACHABLE'
+        return isLate && performance.now() < leaseEndsAt ? 'unheard' : 'away'
       }
+    }
+
+    function wait(ahead: number): void {
+      if (queued) return
+      queued = true
+      events.emit({ type: 'queue', key: id, group, ahead })
+      onQueue?.()
     }
 
     /** Waits for a place. @throws the signal's reason */
     async function admission(): Promise<void> {
-      const startedAt = performance.now()
-      let poll = FIRST_POLL
-      let queued = false
-      for (;;) {
-        signal.throwIfAborted()
+      for (let poll = FIRST_POLL; ; poll = Math.min(poll * 2, LAST_POLL)) {
         // Before the question: the message comes on another connection and may overtake the reply.
         const waiter = instance.inbox.expect(group)
-        const standing = await enter()
-        if (standing === undefined) {
-          waiter.stop()
-          return local.wait(group, ticket.token, leaders, signal)
+        const answer = await enter()
+        if (signal.aborted) waiter.stop()
+        signal.throwIfAborted()
+        if (answer === 'unheard' || (answer !== 'away' && answer.ahead >= leaders)) {
+          const left = answer === 'unheard' ? 0 : answer.leaseLeft
+          wait(answer === 'unheard' ? 0 : answer.ahead - leaders)
+          const renewal = Math.min(leaseTtl / 3, left + LEASE_MARGIN)
+          const isTold = answer !== 'unheard' && instance.inbox.confirmed
+          await waitForTurn(instance, waiter, ticket.token, isTold ? renewal : Math.min(leaseTtl / 3, poll), signal)
+          continue
         }
-        if (standing.ahead < leaders) {
-          waiter.stop()
-          local.take(group, ticket.token)
-          if (queued) events.emit({ type: 'admit', key: id, group, duration: performance.now() - startedAt })
-          return
-        }
-        if (!queued) {
-          queued = true
-          events.emit({ type: 'queue', key: id, group, ahead: standing.ahead - leaders })
-          onQueue?.()
-        }
-        const renewal = Math.min(leaseTtl / 3, standing.leaseLeft + LEASE_MARGIN)
-        const limit = instance.inbox.confirmed ? renewal : Math.min(renewal, poll)
-        poll = Math.min(poll * 2, LAST_POLL)
-        await waitForTurn(instance, waiter, ticket.token, limit, signal)
+        waiter.stop()
+        // It has a place, or nobody says who has: then this instance has as many as all would have.
+        const isStores = answer !== 'away'
+        if (local.take(group, ticket.token, leaders, isStores)) return
+        wait(local.counts()[group]?.waiting ?? 0)
+        const limit = instance.closed ? Number.POSITIVE_INFINITY : isStores ? leaseTtl / 3 : askAgainAfter()
+        if (await local.wait(group, ticket.token, leaders, limit, signal)) return
       }
+    }
+
+    /** ms until a store that does not answer is asked again; by chance, so that not all ask at once. */
+    function askAgainAfter(): number {
+      return settings.breaker.retryAfter * (1 + Math.random() / 4)
     }
 
     /** Renews the place while the work goes on; what takes longer than `maxFlightTime` does not keep it. */
@@ -132,35 +169,52 @@ export function createBulkhead(instance: Instance): Bulkhead {
       clearTimeout(timer)
       forget()
       ticket.holders--
-      if (ticket.holders > 0 || !known) return
-      // Also while the breaker is open: others wait for the place.
-      const guarded = { op: 'leave', key: id, timeout, always: true }
-      const left = breaker.run(guarded, () => session.leave(group, ticket.token, leaders))
+      if (ticket.holders > 0) return
+      const left = entering.then(() => {
+        // Also while the breaker is open: others wait for the place.
+        const guarded = { op: 'leave', key: id, timeout, always: true }
+        return known ? breaker.run(guarded, () => session.leave(group, ticket.token, leaders)) : undefined
+      })
       instance.behind(left.catch(() => undefined)) // told by the breaker; the lease frees the place
     }
 
-    function leave(): void {
-      leaveStore()
-      if (ticket.holders === 0) local.leave(group, ticket.token)
+    return {
+      async admitted(): Promise<void> {
+        signal.throwIfAborted()
+        await admission()
+        if (queued) events.emit({ type: 'admit', key: id, group, duration: performance.now() - startedAt })
+        hold()
+      },
+      leave(): void {
+        leaveStore()
+        if (ticket.holders === 0) local.leave(group, ticket.token)
+      },
     }
+  }
 
-    return { admission, hold, leave }
+  function isHeld(group: string): boolean {
+    for (let held = course.current; held !== undefined; held = held.outer) {
+      if (held.active && held.group === group && held.instanceId === instanceId) return true
+    }
+    return false
   }
 
   return {
     async run(entrant, work) {
       const { limit } = entrant.policy
       // In its own course it would wait for itself.
-      if (limit === undefined || course.current?.has(limit.group) === true) return work()
-      const { admission, hold, leave } = stand(entrant, limit, entrant.ticket ?? newTicket())
+      if (limit === undefined || isHeld(limit.group)) return work()
+      const { admitted, leave } = stand(entrant, limit, entrant.ticket ?? newTicket())
+      const held: Held = { instanceId, group: limit.group, active: true, outer: course.current }
       try {
-        await admission()
-        hold()
-        return await course.run(new Set([...(course.current ?? []), limit.group]), work)
+        await admitted()
+        return await course.run(held, work)
       } finally {
+        held.active = false
         leave()
       }
     },
+    apart: course.outside,
     places: local.counts,
   }
 }
@@ -181,6 +235,7 @@ async function waitForTurn(
   const forget = instance.onClose(waiter.stop)
   try {
     await waiter.wait(token, limit)
+    signal.throwIfAborted()
   } finally {
     signal.removeEventListener('abort', waiter.stop)
     forget()

@@ -5,6 +5,8 @@ export interface Course<T> {
   /** What the innermost call was run with; `undefined` outside of all. */
   readonly current: T | undefined
   run<R>(value: T, call: () => Promise<R>): Promise<R>
+  /** Calls it as outside of all. */
+  outside<R>(call: () => R): R
 }
 
 interface Shared {
@@ -27,6 +29,7 @@ export function courseOf<T>(name: string): Course<T> {
     get current() {
       return course.storage.getStore() as T | undefined
     },
+    outside: (call) => (course.storage.getStore() === undefined ? call() : course.storage.exit(call)),
     async run(value, call) {
       course.running++
       try {

@@ -174,6 +174,7 @@ export function createFlights(): Flights {
       },
       leads() {
         leading = true
+        if (late === 'queue') late = undefined
         clearTimeout(openersTimer)
       },
       queues() {

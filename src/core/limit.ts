@@ -12,7 +12,7 @@ export interface Limit {
 /** @throws TypeError or RangeError that names what was given */
 export function checkLimit(limit: unknown): Limit {
   if (typeof limit !== 'object' || limit === null) {
-    throw new TypeError(`limit must be { group, leaders }, got ${show(limit)}`)
+    throw new TypeError(`limit must be { group, leaders }, or false for none, got ${show(limit)}`)
   }
   const { group, leaders, ...others } = limit as Partial<Limit>
   const [other] = Object.keys(others)

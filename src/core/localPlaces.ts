@@ -2,10 +2,10 @@
 export interface LocalPlaces {
   /** The ticket is to have a place. */
   ask(group: string, ticket: string): void
-  /** It has one, of the store's giving: it counts. */
-  take(group: string, ticket: string): void
-  /** Waits until there are fewer than so many here, in order. @throws the signal's reason */
-  wait(group: string, ticket: string, leaders: number, signal: AbortSignal): Promise<void>
+  /** Gives it one, if there is one of so many here; with the store's, before those who wait here only. */
+  take(group: string, ticket: string, places: number, isStores: boolean): boolean
+  /** Waits, in order, until it has one (`true`), or for so many ms. @throws the signal's reason */
+  wait(group: string, ticket: string, places: number, limit: number, signal: AbortSignal): Promise<boolean>
   leave(group: string, ticket: string): void
   /** By group: how many have a place, and how many are to have one. */
   counts(): Record<string, { readonly running: number; readonly waiting: number }>
@@ -14,13 +14,13 @@ export interface LocalPlaces {
 interface Group {
   readonly asking: Set<string>
   readonly running: Set<string>
-  /** Those that only wait here. */
-  waiting: Waiting[]
+  /** In order. */
+  readonly waiting: Set<Waiting>
 }
 
 interface Waiting {
   readonly ticket: string
-  readonly leaders: number
+  readonly places: number
   /** Has a place from now on. */
   go(): void
 }
@@ -29,24 +29,25 @@ export function createLocalPlaces(): LocalPlaces {
   const groups = new Map<string, Group>()
 
   function groupOf(name: string): Group {
-    const group = groups.get(name) ?? { asking: new Set(), running: new Set(), waiting: [] }
+    const group = groups.get(name) ?? { asking: new Set(), running: new Set(), waiting: new Set() }
     groups.set(name, group)
     return group
   }
 
-  function take(name: string, ticket: string): void {
-    const { asking, running } = groupOf(name)
+  function hasRoom({ running }: Group, ticket: string, places: number): boolean {
+    return running.size < places || running.has(ticket)
+  }
+
+  function take({ asking, running }: Group, ticket: string): void {
     asking.delete(ticket)
     running.add(ticket)
   }
 
   /** Lets in whoever can be, in order. */
-  function admit({ running, waiting }: Group): void {
-    while (waiting.length > 0) {
-      const [next] = waiting as [Waiting]
-      if (running.size >= next.leaders && !running.has(next.ticket)) return
-      waiting.shift()
-      next.go()
+  function admit(group: Group): void {
+    for (const one of group.waiting) {
+      if (!hasRoom(group, one.ticket, one.places)) return
+      one.go()
     }
   }
 
@@ -56,28 +57,44 @@ export function createLocalPlaces(): LocalPlaces {
       if (!running.has(ticket)) asking.add(ticket)
     },
 
-    take,
+    take(name, ticket, places, isStores) {
+      const group = groupOf(name)
+      if (!hasRoom(group, ticket, places) || (!isStores && group.waiting.size > 0)) return false
+      take(group, ticket)
+      return true
+    },
 
-    wait: (name, ticket, leaders, signal) =>
+    wait: (name, ticket, places, limit, signal) =>
       new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason)
         const group = groupOf(name)
+        const end = () => {
+          clearTimeout(timer)
+          signal.removeEventListener('abort', aborted)
+          group.waiting.delete(own)
+        }
         const aborted = () => {
-          group.waiting = group.waiting.filter((one) => one !== own)
+          end()
           admit(group)
           reject(signal.reason)
         }
         const own: Waiting = {
           ticket,
-          leaders,
+          places,
           go() {
-            signal.removeEventListener('abort', aborted)
-            take(name, ticket)
-            resolve()
+            end()
+            take(group, ticket)
+            resolve(true)
           },
         }
+        const late = () => {
+          end()
+          admit(group)
+          resolve(false)
+        }
+        const timer = limit === Number.POSITIVE_INFINITY ? undefined : setTimeout(late, limit)
         signal.addEventListener('abort', aborted, { once: true })
-        group.waiting.push(own)
+        group.waiting.add(own)
         admit(group)
       }),
 

@@ -80,11 +80,21 @@ export function createNewKeys(settings: NewKeysSettings | undefined): NewKeys {
     endsAt = now + window
   }
 
-  function idsOf(group: string): Set<string> {
-    const ids = counted.get(group) ?? new Set()
-    counted.delete(group)
-    counted.set(group, ids)
+  /** What was asked for last comes last. */
+  function idsOf(group: string): Set<string> | undefined {
+    const ids = counted.get(group)
+    if (ids !== undefined) {
+      counted.delete(group)
+      counted.set(group, ids)
+    }
     return ids
+  }
+
+  function count(group: string, id: string): void {
+    const ids = counted.get(group) ?? new Set()
+    counted.set(group, ids)
+    if (!ids.has(id)) size++
+    ids.add(id)
   }
 
   /** Many at once. Never what was asked for last: of one scope and one operation there are no more than what is left. */
@@ -104,13 +114,14 @@ export function createNewKeys(settings: NewKeysSettings | undefined): NewKeys {
         { limit: 'perScope', most: perScope, name: scope === null ? 'everybody' : `scope ${scope}` },
         { limit: 'perOperation', most: perOperation, name: `operation ${operation}` },
       ] as const
-      const counting = groups.filter(({ most }) => most <= MAX_COUNTED).map((one) => ({ ...one, ids: idsOf(one.name) }))
-      const full = counting.find(({ ids, most }) => ids.size >= most && !ids.has(id))
+      const counting = groups.filter(({ most }) => most <= MAX_COUNTED)
+      // Nothing is remembered of what is refused: there may be any number of it.
+      const full = counting.find(({ name, most }) => {
+        const ids = idsOf(name)
+        return ids !== undefined && ids.size >= most && !ids.has(id)
+      })
       if (full !== undefined) return { limit: full.limit, most: full.most }
-      for (const { ids } of counting) {
-        if (!ids.has(id)) size++
-        ids.add(id)
-      }
+      for (const { name } of counting) count(name, id)
       forget()
       return undefined
     },

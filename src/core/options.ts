@@ -36,9 +36,9 @@ export interface CallOptions<V = unknown> extends FreshnessOptions<V> {
   /**
    * At most `leaders` loaders of the group run at once, over all instances: `{ group, leaders }`. The others wait in order, and are
    * answered from what is stale where there is something within `staleIfError`. The wait is no part of `maxFlightTime`, but of
-   * `waitTimeout`; who loads after that does so beside the limit. Default: no limit.
+   * `waitTimeout`; who loads after that does so beside the limit. `false`: none, also where the cache has one. Default: `false`.
    */
-  limit?: Limit | undefined
+  limit?: Limit | false | undefined
   /**
    * Whether an error of the loader may be told to those who wait in other instances; otherwise they run their own.
    * Default: everything but aborts and what says 401, 403, UNAUTHENTICATED, UNAUTHORIZED or FORBIDDEN.
@@ -181,7 +181,7 @@ export function resolvePolicy(said: CallOptions<never>): Policy {
     throw new TypeError(`shareError must be a function of the error, got ${show(shareError)}`)
   }
   if (codec !== undefined) checkCodec(codec)
-  const limit = said.limit === undefined ? undefined : checkLimit(said.limit)
+  const limit = said.limit === undefined || said.limit === false ? undefined : checkLimit(said.limit)
   const waiting = { leaseTtl, maxFlightTime, waitTimeout, onWaitTimeout, limit }
   const policy = { said, ttl, tags, shouldCache, ...waiting, shareError, codec, ...freshnessPolicy(said) }
   // The functions take the value of one call; which type that has, only the caller's signature knows.

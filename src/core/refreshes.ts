@@ -93,7 +93,9 @@ export function createRefreshes(instance: Instance): Refreshes {
     }
     const behind: Order = { ...order, onWait: undefined, onEnd: tell, onLost }
     const lead = loading(instance, behind, own)
-    const flight = flights.open(id, (opened) => travel(instance, opened, behind, lead, look), { background: true })
+    const flight = instance.bulkhead.apart(() =>
+      flights.open(id, (opened) => travel(instance, opened, behind, lead, look), { background: true }),
+    )
     try {
       // Aborted only where it is lost, and nobody has joined it: who runs the loader may not hear of that.
       const { type } = await flight.wait({ ...PATIENT, signal: flight.signal })

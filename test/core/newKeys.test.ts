@@ -76,4 +76,15 @@ describe('maxNewKeys', () => {
     // Those who came first are forgotten.
     for (const id of ['x', 'y']) expect(refuse(id, of('crowd 0'))).toBeUndefined()
   })
+
+  it('remembers nothing of what it refuses', () => {
+    const { refuse } = counting({ perScope: 1, perOperation: 1, window: 3_600_000 })
+    refuse('first', { scope: null, operation: 'first' })
+    for (let i = 0; i < 1000; i++) {
+      const operation = `of a client ${i}`
+      expect(refuse(`${i}`, { scope: null, operation })).toMatchObject({ limit: 'perScope' })
+      // Nor as an operation that is full, or nearly so.
+      expect(refuse(`of ann ${i}`, { scope: `ann ${i}`, operation })).toBeUndefined()
+    }
+  })
 })

@@ -164,6 +164,117 @@ onEveryStore((service) => {
     expect(await a.cache.get('second')).toBe('two')
   })
 
+  it('a place is kept for as long as its loader runs, however short the lease', async () => {
+    const short = { ...ONE, leaseTtl: 200, maxFlightTime: 60_000 }
+    const [a, b] = [await service.open(short), await service.open(short)]
+    const origin = createOrigin()
+    const first = a.cache.getOrSet('first', origin.load)
+    await origin.started()
+    const second = b.cache.getOrSet('second', origin.load)
+    await b.trace.saw('queue')
+    const queuedAt = performance.now()
+    await vi.waitUntil(() => performance.now() - queuedAt > 700)
+    expect(origin.runs).toHaveLength(1)
+    origin.runs[0]?.finish('one')
+    ;(await origin.started(2)).finish('two')
+    expect(await Promise.all([first, second])).toEqual(['one', 'two'])
+  })
+
+  it('a loader that had to wait has maxFlightTime for itself', async () => {
+    const short = { ...ONE, leaseTtl: 300, maxFlightTime: 900, waitTimeout: 60_000 }
+    const [a, b] = [await service.open(ONE), await service.open(short)]
+    const origin = createOrigin()
+    const first = a.cache.getOrSet('first', origin.load)
+    await origin.started()
+    const second = b.cache.getOrSet('second', origin.load)
+    await b.trace.saw('queue')
+    const queuedAt = performance.now()
+    const passed = (ms: number) => vi.waitUntil(() => performance.now() - queuedAt > ms)
+    await passed(700)
+    origin.runs[0]?.finish('one')
+    const run = await origin.started(2)
+    await passed(1100)
+    expect(b.trace.of('overdue')).toEqual([])
+    run.finish('two')
+    await b.trace.saw('publish')
+    expect(await Promise.all([first, second])).toEqual(['one', 'two'])
+  })
+
+  it('one reply that does not come costs nobody the stand', async () => {
+    const gated = gatedStore(service.store)
+    const short = { ...ONE, leaseTtl: 3000, commandTimeout: 100 }
+    const [a, b] = [await service.open(ONE), await service.open({ ...short, store: gated })]
+    const origin = createOrigin()
+    const first = a.cache.getOrSet('first', origin.load)
+    await origin.started()
+    const second = b.cache.getOrSet('second', origin.load)
+    await b.trace.saw('queue')
+    const lost = gated.before('enter')
+    await b.trace.saw('storeFault')
+    expect(origin.runs).toHaveLength(1)
+    lost.open()
+    origin.runs[0]?.finish('one')
+    ;(await origin.started(2)).finish('two')
+    expect(await Promise.all([first, second])).toEqual(['one', 'two'])
+  })
+
+  it('who leaves, or is invalidated, before it is known whether there is a place never loads', async () => {
+    const gated = gatedStore(service.store)
+    const { cache, trace } = await service.open({ ...ONE, store: gated, leaseTtl: 300 })
+    const origin = createOrigin()
+    const enter = gated.before('enter')
+    const leaves = new AbortController()
+    const left = cache.getOrSet('left', origin.load, { signal: leaves.signal })
+    await enter.reached
+    leaves.abort()
+    await expect(left).rejects.toThrow('aborted')
+    await trace.saw('release')
+    enter.open()
+    expect(await cache.getOrSet('next', () => 'next')).toBe('next')
+    const again = gated.before('enter')
+    const invalidated = cache.getOrSet('invalidated', origin.load)
+    await again.reached
+    await cache.invalidate({ keys: ['invalidated'] })
+    await trace.saw('fenced')
+    again.open()
+    ;(await origin.started()).finish('new')
+    expect(await invalidated).toBe('new')
+    expect(origin.runs).toHaveLength(1)
+    await trace.saw('publish', 2)
+    expect(cache.stats().places).toEqual({})
+  })
+
+  it('what a loader leaves behind needs a place of its own', async () => {
+    const { cache, trace } = await service.open(ONE)
+    const origin = createOrigin()
+    let ended!: () => void
+    const after = new Promise<void>((resolve) => {
+      ended = resolve
+    })
+    let behind: Promise<unknown> | undefined
+    await cache.getOrSet('outer', () => {
+      behind = after.then(() => cache.getOrSet('behind', origin.load))
+      return 'outer'
+    })
+    const first = cache.getOrSet('first', origin.load)
+    await origin.started()
+    ended()
+    await trace.saw('queue')
+    origin.runs[0]?.finish('one')
+    ;(await origin.started(2)).finish('two')
+    expect(await Promise.all([first, behind])).toEqual(['one', 'two'])
+  })
+
+  it('a call may say that there is no limit for it', async () => {
+    const { cache } = await service.open(ONE)
+    const origin = createOrigin()
+    const first = cache.getOrSet('first', origin.load)
+    await origin.started()
+    expect(await cache.getOrSet('free', () => 'free', { limit: false })).toBe('free')
+    origin.runs[0]?.finish('one')
+    expect(await first).toBe('one')
+  })
+
   it('a loader that hangs keeps its place no longer than maxFlightTime', async () => {
     const { cache, trace } = await service.open({ ...ONE, leaseTtl: 100, maxFlightTime: 200 })
     const origin = createOrigin()
@@ -313,9 +424,63 @@ describe('where the store does not answer', () => {
   })
 })
 
+describe('where the store does not answer for a while', () => {
+  it('what is stale is answered, those who wait go back to its queue, and no place is forgotten', async () => {
+    const gated = gatedStore(memoryStore())
+    const window = { staleIfError: 60_000 }
+    const breaker = { failures: 1, retryAfter: 50 }
+    const options = { ttl: 60_000, ...ONE, ...window, breaker, namespace: 'while' }
+    const [a, b] = [createCache({ store: gated, ...options }), createCache({ store: gated, ...options })]
+    await setStale(a, 'key', 'old', window)
+    const origin = createOrigin()
+    const first = a.getOrSet('first', origin.load)
+    await origin.started()
+    const second = b.getOrSet('second', origin.load)
+    await vi.waitUntil(() => b.stats().events.queue === 1)
+    gated.fails(new StoreError('REFUSED', 'no right'), 'enter')
+    expect(await a.getOrSet('key', origin.load)).toBe('old')
+    expect(a.stats().places).toEqual({ database: { running: 1, waiting: 1 } })
+    gated.heals()
+    const before = gated.count('enter')
+    // A's second ticket stands behind B's.
+    await gated.asked('enter', before + 1)
+    origin.runs[0]?.finish('one')
+    expect((await origin.started(2)).key).toBe('second')
+    origin.runs[1]?.finish('two')
+    ;(await origin.started(3)).finish('new')
+    expect(await Promise.all([first, second])).toEqual(['one', 'two'])
+    await vi.waitUntil(() => Object.keys(a.stats().places).length === 0)
+    await Promise.all([a.close(), b.close()])
+  })
+
+  it('a place is left that a renewal was not answered for', async () => {
+    const gated = gatedStore(memoryStore())
+    const options = { ttl: 60_000, ...ONE, breaker: { failures: 1, retryAfter: 60_000 }, namespace: 'left' }
+    const [a, b] = [createCache({ store: gated, ...options, leaseTtl: 900 }), createCache({ store: gated, ...options })]
+    const origin = createOrigin()
+    const first = a.getOrSet('first', origin.load)
+    await origin.started()
+    const other = b.getOrSet('other', origin.load)
+    await vi.waitUntil(() => b.stats().events.queue === 1)
+    gated.fails(new StoreError('UNREACHABLE', 'away'), 'read')
+    await a.get('x')
+    expect(a.stats().breaker).toBe('open')
+    gated.heals()
+    // Its renewal is not sent meanwhile.
+    const openedAt = performance.now()
+    await vi.waitUntil(() => performance.now() - openedAt > 500)
+    origin.runs[0]?.finish('one')
+    expect(await first).toBe('one')
+    await gated.asked('leave', 1)
+    ;(await origin.started(2)).finish('other')
+    expect(await other).toBe('other')
+    await Promise.all([a.close(), b.close()])
+  })
+})
+
 describe('a limit', () => {
   it.each([
-    [5, 'limit must be { group, leaders }, got 5'],
+    [5, 'limit must be { group, leaders }, or false for none, got 5'],
     [{ group: '', leaders: 1 }, 'limit.group must be a well-formed text that is not empty, got ""'],
     [{ group: '\ud800', leaders: 1 }, 'limit.group must be a well-formed text that is not empty, got "\\ud800"'],
     [{ group: 'g', leaders: 0 }, 'limit.leaders must be an integer of at least 1, got 0'],
