@@ -153,7 +153,8 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
 
   async kept(cache) {
     const key = some('kept', 10)
-    using _ = cache.keepFresh(key, () => origin(key), { ttl: 50 })
+    const load = watched(() => origin(key))
+    using _ = cache.keepFresh(key, load, { ttl: 50 })
     await delay(20 + 80 * Math.random())
   },
 
@@ -181,8 +182,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
 
   async unfit(cache) {
-    const value = await cache.getOrSet(another('unfit'), async () => ({ call: () => 1 }))
-    assert.equal(value.call(), 1)
+    assert.equal((await cache.getOrSet(another('unfit'), async () => ({ call: () => 1 }))).call(), 1)
   },
 }
 

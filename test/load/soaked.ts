@@ -30,7 +30,9 @@ const calls = {
   async start(redis: string, namespace: string): Promise<Record<ApiKind, string>> {
     client = new Redis(redis)
     client.on('error', () => undefined) // its connection is cut on purpose
-    const options = { namespace, ttl: TTL, leaseTtl: LEASE, maxNewKeys: { perScope: 1000, window: 500 } }
+    // A timer that nobody clears must not be over before it is looked for.
+    const waitTimeout = 3_600_000
+    const options = { namespace, ttl: TTL, leaseTtl: LEASE, waitTimeout, maxNewKeys: { perScope: 1000, window: 500 } }
     caches = [{ memory: MEMORY }, {}].map((more) => createCache({ ...options, ...more, store: redisStore(client) }))
     for (const cache of caches) cache.on('*', () => undefined) // told to nobody, it would be process warnings
     await Promise.all(caches.map((cache) => cache.ready()))
