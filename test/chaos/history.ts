@@ -24,6 +24,8 @@ export interface KeyFacts {
   readonly tags: readonly string[]
   /** ms. */
   readonly lease: number
+  /** Its loaders wait for a place in their group. */
+  readonly limited?: true
 }
 
 /** One process with one cache: one instance. A process that was killed and started again is another one. */

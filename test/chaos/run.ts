@@ -123,7 +123,11 @@ async function timeOf({ seconds, impatient }: ChaosOptions, parts: Parts): Promi
 function historyOf({ crew, observer, nemesis, profile, stalls }: Parts, complete: boolean): History {
   const faults = [...nemesis.faults, ...observer.slowness, ...stalls]
   const { sightings } = observer
-  const keys = Object.fromEntries(profile.keys.map(({ id, scope, tags, lease }) => [id, { scope, tags, lease }]))
+  const keys = Object.fromEntries(
+    profile.keys.map(({ id, scope, tags, lease, limited }) => {
+      return [id, { scope, tags, lease, ...(limited === undefined ? {} : { limited }) }]
+    }),
+  )
   const hurry = hurryOf(profile)
   return {
     keys,

@@ -25,6 +25,7 @@ export interface Around {
   readonly killed?: Readonly<Record<string, number>>
   /** Default: 400 ms. */
   readonly lease?: number
+  readonly limited?: true
   /** Of processes that have a memory tier. */
   readonly memory?: Readonly<Record<string, number>>
   readonly hurry?: number
@@ -32,9 +33,12 @@ export interface Around {
 
 /** `k` may have the tags `t` and `u`; `mine` is Alice's. */
 export function historyOf(story: Story, around: Around = {}): History {
-  const { faults = [], sightings = [], complete = true, killed = {}, lease = 400, memory = {}, hurry } = around
+  const { faults = [], sightings = [], complete = true, killed = {}, lease = 400, limited, memory = {}, hurry } = around
   return {
-    keys: { k: { scope: null, tags: ['t', 'u'], lease }, mine: { scope: 'alice', tags: [], lease } },
+    keys: {
+      k: { scope: null, tags: ['t', 'u'], lease, ...(limited === undefined ? {} : { limited }) },
+      mine: { scope: 'alice', tags: [], lease },
+    },
     processes: Object.entries(story).map(([name, records]) => {
       const killedAt = killed[name]
       const ttl = memory[name]

@@ -14,6 +14,8 @@ describe('calls and followers', () => {
     ['one that has not ended yet', undefined, { A: [call('getOrSet', 5, undefined, DONE)] }, { complete: false }],
     ['one whose process died', undefined, { A: [call('getOrSet', 5, undefined, DONE)] }, { killed: { A: 20 } }],
     ['one that takes too long', 'I5', { A: [call('get', 5, 15_100, got(null))] }],
+    ['one that may have to queue', undefined, { A: [call('get', 5, 15_100, got(null))] }, { limited: true }],
+    ['one that queues for too long', 'I5', { A: [call('get', 5, 25_100, got(null))] }, { limited: true }],
     [
       'one whose process was paused',
       undefined,

@@ -1,10 +1,13 @@
 import type { EventRecord } from '../history.ts'
+import { LONG_FLIGHT } from '../keyPlan.ts'
 import { countBelow } from './barriers.ts'
 import type { Call, Model } from './model.ts'
 import type { Violation } from './violation.ts'
 
 /** ms: no call takes longer, whatever happens: its wait limit, twice, loaders that hang, and budgets of commands. */
 const CALL_LIMIT = 15_000
+/** ms: where loaders wait for a place too, the longest wait limit that a key has, and its own loader after that. */
+const QUEUED_LIMIT = 2 * LONG_FLIGHT + 5000
 /** ms after its own abort in which a call must end: a look at the store is waited for. */
 const ABORT_LIMIT = 2000
 /** ms of a busy machine, within which a follower that is told goes on. */
@@ -42,7 +45,8 @@ function endless(model: Model): Violation[] {
       continue
     }
     // Looking for standstills costs more than the subtraction.
-    if (end - record.at > CALL_LIMIT && durationOf(model, call) > CALL_LIMIT) {
+    const limit = record.keys.some((key) => model.history.keys[key]?.limited === true) ? QUEUED_LIMIT : CALL_LIMIT
+    if (end - record.at > limit && durationOf(model, call) > limit) {
       found.push({ rule: 'I5', at: record.at, text: `${what} took ${durationOf(model, call).toFixed(0)} ms` })
     }
     const late = abortedAt === undefined ? 0 : end - abortedAt - model.standstill(process, abortedAt, end)
