@@ -1,11 +1,12 @@
 import { courseOf } from './course.ts'
 import { StoreError } from './errors.ts'
 import type { Waiter } from './inbox.ts'
-import { type Instance, newToken } from './instance.ts'
+import type { Instance } from './instance.ts'
 import type { Limit } from './limit.ts'
 import { createLocalPlaces } from './localPlaces.ts'
 import type { Policy } from './options.ts'
 import type { Standing } from './store.ts'
+import { newToken } from './token.ts'
 
 /** A ticket for one place, which several leaders may share: such as those whose values one loader computes. */
 export interface Ticket {

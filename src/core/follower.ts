@@ -3,11 +3,12 @@ import { hasStamp } from './entry.ts'
 import { decodeError, StoreError } from './errors.ts'
 import type { AloneReason } from './events.ts'
 import type { Waited, Waiter } from './inbox.ts'
-import { type Instance, newToken } from './instance.ts'
+import type { Instance } from './instance.ts'
 import { decode, type Found, lookup } from './lookup.ts'
 import type { Policy } from './options.ts'
 import type { ClaimReply, Outcome, Seen } from './store.ts'
 import type { Coming } from './tier.ts'
+import { newToken } from './token.ts'
 
 /** What came of claiming a key. */
 export type Claimed =

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { type Breaker, createBreaker } from './breaker.ts'
 import { type Bulkhead, createBulkhead } from './bulkhead.ts'
 import { type Codec, json, rich } from './codec.ts'
@@ -9,6 +8,7 @@ import { createRights } from './rights.ts'
 import type { Settings } from './settings.ts'
 import type { Notice, Session, Store, StoreEvent } from './store.ts'
 import { createTier, type Tier } from './tier.ts'
+import { newToken } from './token.ts'
 
 /** One cache, as its parts see it: the store it opened, and all that is one per cache. */
 export interface Instance {
@@ -141,9 +141,4 @@ export function openInstance(store: Store, settings: Settings, onNotice: (notice
   }
   const bulkhead = createBulkhead(instance)
   return instance
-}
-
-/** 96 random bits in 16 characters: unique over all instances for as long as anyone looks. */
-export function newToken(): string {
-  return randomBytes(12).toString('base64url')
 }

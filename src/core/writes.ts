@@ -2,13 +2,14 @@ import type { Bytes } from './codec.ts'
 import { encodeEntry } from './entry.ts'
 import { StoreError, UnconfirmedError } from './errors.ts'
 import { lifeOf } from './freshness.ts'
-import { type Instance, newToken } from './instance.ts'
+import type { Instance } from './instance.ts'
 import { type Key, keyId } from './key.ts'
 import { indexLife } from './leader.ts'
 import type { Policy } from './options.ts'
 import { inParts, paced } from './parts.ts'
 import { codecFor, payloadOf, tagsOf, timesOf } from './publication.ts'
 import { tagIds } from './tag.ts'
+import { newToken } from './token.ts'
 
 /** What the writes and invalidations of a cache need of it besides the instance. */
 export interface Writer {
