@@ -57,12 +57,14 @@ function beginBudgets(moment: Moment): void {
   for (const [timeout, group] of groups) {
     let left = group.length
     // Timers run before sockets are read: after the event loop was blocked for longer than the budget the reply may be here
-    // already. A blocked loop is not a slow store, so the sockets have their turn first. All end in one turn: what their
-    // callers load then can be loaded together.
-    const expire = () => {
-      for (const command of group) if (!command.answered) command.expire()
+    // already. A blocked loop is not a slow store, so the sockets have their turn first, and another one for as long as each
+    // brings replies to these: one turn does not read a thousand. The others end in one turn: what their callers load then can
+    // be loaded together.
+    const expire = (before: number) => {
+      if (left !== before) setImmediate(expire, left)
+      else for (const command of group) if (!command.answered) command.expire()
     }
-    const timer = setTimeout(() => setImmediate(expire), timeout)
+    const timer = setTimeout(() => setImmediate(expire, left), timeout)
     const settled = () => {
       left--
       if (left === 0) clearTimeout(timer)
