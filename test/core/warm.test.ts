@@ -66,7 +66,7 @@ onEveryStore((service) => {
     await expect(cache.warm(['key'], load)).rejects.toThrow('warm needs a ttl')
     await expect(cache.warm(['key'], load, { ttl: 1000, concurrency: 0 })).rejects.toThrow('concurrency must be')
     await expect(cache.warm(['key'], load, { ttl: 1000, onProgress: 1 as never })).rejects.toThrow('onProgress must be')
-    await expect(cache.warm(['key'], load, { ttl: 1000, limit: 1 } as never)).rejects.toThrow('has no option "limit"')
+    await expect(cache.warm(['key'], load, { ttl: 1000, limits: 1 } as never)).rejects.toThrow('has no option "limits"')
     await expect(cache.warm([Symbol('a')] as never, load, { ttl: 1000 })).rejects.toThrow(TypeError)
   })
 })

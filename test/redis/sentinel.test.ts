@@ -34,7 +34,7 @@ describe('a master behind three sentinels', () => {
     expect(await master.role()).toBe('replica')
   })
 
-  test('is replaced because somebody asks for it, and made a replica', async () => {
+  test('is replaced because somebody asks for it, and made a replica', { timeout: 60_000 }, async () => {
     const master = await guarded.master()
     const successor = await guarded.handover(master)
     expect(await successor.role()).toBe('master')

@@ -48,6 +48,8 @@ const NAME = 'main'
 const SENTINELS = 3
 /** ms for one attempt at a fail-over; after twice as many comes the next, such as where the votes were split. */
 const FAILOVER_TIMEOUT = 3000
+/** So often a fail-over is asked for. */
+const HANDOVERS = 4
 /** ms for all attempts. */
 const REPLACED_LIMIT = 60_000
 
@@ -128,7 +130,7 @@ function openSentinel(
     await untilClear(() => objectionOf(asking, NAME, running()), 'Settled sentinels')
   }
 
-  async function replaced(old: ServerNode): Promise<ServerNode> {
+  async function replaced(old: ServerNode, limit = REPLACED_LIMIT): Promise<ServerNode> {
     await untilClear(
       async () => {
         const now = await master()
@@ -136,7 +138,7 @@ function openSentinel(
         return (await now.role()) === 'master' ? undefined : `${now.url} is a replica still`
       },
       'Another master',
-      REPLACED_LIMIT,
+      limit,
     )
     return master()
   }
@@ -155,8 +157,15 @@ function openSentinel(
     replaced,
     async handover(old) {
       const [sentinel] = asking
-      await sentinel?.call('SENTINEL', 'FAILOVER', NAME)
-      return replaced(old)
+      // One that is given up, such as where a replica is slow to say that it is the master, is not begun again by itself.
+      for (let attempt = 1; ; attempt++) {
+        await sentinel?.call('SENTINEL', 'FAILOVER', NAME)
+        try {
+          return await replaced(old, 3 * FAILOVER_TIMEOUT)
+        } catch (error) {
+          if (attempt === HANDOVERS) throw error
+        }
+      }
     },
     async revive(node) {
       await node.server.restart()

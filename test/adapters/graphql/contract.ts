@@ -118,7 +118,7 @@ function describeSessions(open: OpenTown): void {
   test.each([
     ['undefined', () => undefined, 'session gave undefined'],
     ['an empty string', () => '', 'session gave an empty string'],
-    ['a number', () => 7, 'session gave 7:'],
+    ['a number', () => 7, 'session gave a number:'],
     ['a promise', async () => 'ann', 'session gave a promise'],
     ['a promise that rejects', () => Promise.reject(new Error('no such session')), 'session gave a promise'],
     [

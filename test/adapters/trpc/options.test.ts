@@ -103,7 +103,7 @@ for (const [who, of] of MAKERS) {
   test(`${who} names all its options for one it does not know`, () => {
     expect(() => of({ tag: [] })).toThrow(
       new TypeError(
-        `${who} has no option "tag"; it has scope, ttl, tags, key, vary, shouldCache, enabled, leaseTtl, maxFlightTime, waitTimeout, onWaitTimeout, shareError, codec, staleWhileRevalidate, staleIfError, softTimeout, isOutage, jitter, earlyRefresh, negativeTtl, isNegative, errorTtl, cache`,
+        `${who} has no option "tag"; it has scope, ttl, tags, key, vary, shouldCache, enabled, leaseTtl, maxFlightTime, waitTimeout, onWaitTimeout, limit, shareError, codec, staleWhileRevalidate, staleIfError, softTimeout, isOutage, jitter, earlyRefresh, negativeTtl, isNegative, errorTtl, cache`,
       ),
     )
   })

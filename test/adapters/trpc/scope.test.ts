@@ -72,7 +72,7 @@ describe.each(STORES)('whose data a tRPC answer is, over $name', ({ make }) => {
   test.each<[string, unknown, string]>([
     ['a function that gives undefined', () => undefined, 'scope gave undefined'],
     ['a function that gives an empty string', () => '', 'scope gave an empty string'],
-    ['a function that gives a number', () => 7, 'scope gave 7:'],
+    ['a function that gives a number', () => 7, 'scope gave a number:'],
     ['a promise', async () => 'ann', 'scope gave a promise'],
     ['a promise that rejects', () => Promise.reject(new Error('no account')), 'scope gave a promise'],
     [

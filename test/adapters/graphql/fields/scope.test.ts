@@ -98,7 +98,7 @@ describe('a PRIVATE field without a session is resolved for each', () => {
       () => '',
       'session gave an empty string: it must be a non-empty string, or null for the same for everybody',
     ],
-    ['a number', () => 7, 'session gave 7: it must be a non-empty string, or null for the same for everybody'],
+    ['a number', () => 7, 'session gave a number: it must be a non-empty string, or null for the same for everybody'],
     [
       'a promise',
       async () => {
