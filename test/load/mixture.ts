@@ -9,7 +9,7 @@ import {
   type RequestOptions,
   UnconfirmedError,
   WaitTimeoutError,
-} from 'atomcache'
+} from '../../src/index.ts'
 
 export interface Mixed {
   /** How many of each were done. */
