@@ -69,6 +69,24 @@ export const FRESHNESS_FLAWS: Readonly<Record<string, Flaw>> = {
     profile: REFRESHED,
     rules: ['I3', 'I4'],
   },
+  'a refresh by each instance that sees a stale value': {
+    edits: [
+      {
+        file: 'core/refreshes.ts',
+        original: 'travel(instance, opened, behind, lead, look), {',
+        faulty: "runAlone(instance, opened, behind, own, 'fruitless'), {",
+      },
+      {
+        file: 'core/refreshes.ts',
+        original: '{ hides, loading }',
+        faulty: '{ hides, loading, runAlone }',
+      },
+      // No flight in the store says how it has ended.
+      { file: 'core/refreshes.ts', original: "ran ? await told : 'stored'", faulty: "'lost'" },
+    ],
+    profile: REVALIDATED,
+    rules: ['refresh'],
+  },
   'a refresh that is tried again at once': {
     edits: [
       {
