@@ -102,8 +102,14 @@ export const REFRESHED: Profile = {
   loads: [[1, 20, 200]],
 }
 
-/** The same, and nothing is invalidated. */
-export const REVALIDATED: Profile = { ...REFRESHED, moves: { ...FEW_MOVES, invalidateKeys: 0 }, forced: 0 }
+/** The same, and nothing is invalidated; so few ask that no process is ever late, which would explain a second refresh. */
+export const REVALIDATED: Profile = {
+  ...REFRESHED,
+  moves: { ...FEW_MOVES, invalidateKeys: 0 },
+  forced: 0,
+  lanes: 6,
+  rest: 120,
+}
 
 /** Masters are replaced while they are well, and much is invalidated. */
 export const REPLACED: Profile = { ...INVALIDATED_KEYS, faults: { handOver: 1 } }
