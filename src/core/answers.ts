@@ -1,7 +1,7 @@
-import { approach, overStale, type Seat, type Tables } from './approach.ts'
+import { hitIn, joinFlight, lookFor, openFlight, overStale, type Seat, type Tables } from './approach.ts'
 import { isAbort, isTimeout, WaitTimeoutError } from './errors.ts'
 import type { AloneReason } from './events.ts'
-import type { Lateness, Result } from './flight.ts'
+import type { Lateness, Overdue, Result } from './flight.ts'
 import type { Instance } from './instance.ts'
 import { hides, loading, runAlone } from './loading.ts'
 import type { FoundValue, Look } from './lookup.ts'
@@ -12,11 +12,13 @@ export interface Answers {
   /** From what is stored, from a flight, or from its own loader. */
   answer(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined, seen: Look | undefined): Promise<unknown>
   /** From its own loader, for this caller only. */
-  own(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): unknown
+  own(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): Promise<unknown>
   /** A stale value in the place of an error. @throws the error, where there is none or it does not hide it */
   insteadOf(error: unknown, order: Order, stale: FoundValue | undefined, signal: AbortSignal | undefined): unknown
-  /** Waits for the flight's result, as far as this caller's patience and wait limit go; `late` is for after that. */
-  resultOf(seat: Seat, order: Order, patience: Patience, late?: () => Result): Promise<Result>
+  /** Waits for the flight's result, as far as this caller's patience and wait limit go. */
+  waitFor(seat: Seat, order: Order, patience: Patience): Promise<Result | Overdue>
+  /** What this caller gets after its wait limit. @throws WaitTimeoutError where that is an error */
+  afterLimit(seat: Seat, order: Order): Result
 }
 
 /** How long a caller waits. */
@@ -33,26 +35,26 @@ export function createAnswers(instance: Instance, tables: Tables): Answers {
   const { events } = instance
   const { solos, refreshes } = tables
 
-  /** Waits for the flight's result, as far as this caller's patience and wait limit go; `late` is for after that. */
-  function resultOf(
+  function waitFor(
     { flight, opener, stale }: Seat,
     order: Order,
     { signal, softEnd }: Patience,
-    late: () => Result = () => ({ type: 'alone', reason: 'waitTimeout' }),
-  ): Promise<Result> {
-    const { waitTimeout: limit, onWaitTimeout: policy } = order.policy
-    const onLimit = async (): Promise<Result> => {
-      events.emit({ type: 'waitTimeout', key: order.id, policy })
-      if (policy === 'throw') {
-        throw new WaitTimeoutError(order.id, limit, flight.late === 'queue' ? order.policy.limit?.group : undefined)
-      }
-      return policy === 'stale' && stale !== undefined ? instead(order, stale, 'waitTimeout') : late()
-    }
+  ): Promise<Result | Overdue> {
     const soft = stale && {
       limit: Math.max(0, softEnd - performance.now()),
       answer: (why: Lateness) => instead(order, stale, why),
     }
-    return flight.wait({ signal, limit, onLimit, opener, soft })
+    return flight.wait({ signal, limit: order.policy.waitTimeout, opener, soft })
+  }
+
+  function afterLimit({ flight, stale }: Seat, order: Order): Result {
+    const { waitTimeout: limit, onWaitTimeout: policy } = order.policy
+    events.emit({ type: 'waitTimeout', key: order.id, policy })
+    if (policy === 'throw') {
+      throw new WaitTimeoutError(order.id, limit, flight.late === 'queue' ? order.policy.limit?.group : undefined)
+    }
+    if (policy === 'stale' && stale !== undefined) return instead(order, stale, 'waitTimeout')
+    return { type: 'alone', reason: 'waitTimeout' }
   }
 
   /** A stale value, in the place of what did not come. */
@@ -72,20 +74,25 @@ export function createAnswers(instance: Instance, tables: Tables): Answers {
     signal: AbortSignal | undefined,
     seen: Look | undefined,
   ): Promise<unknown> {
-    const caller = { order, lead: () => loading(instance, order, load), load, signal }
     const { softTimeout } = order.policy
     const softEnd = softTimeout === Number.POSITIVE_INFINITY ? softTimeout : performance.now() + softTimeout
-    const patience = { signal, softEnd }
     let aborts = 0
-    for (let look = seen; ; look = undefined) {
-      const seat = await approach(instance, tables, caller, look)
-      if (seat.type === 'hit') {
-        if (seat.found.type === 'error') throw seat.found.error
-        return seat.found.value
-      }
+    for (let before = seen; ; before = undefined) {
+      // A hit makes nothing that only a flight needs.
+      const coming = lookFor(instance, tables, order, before)
+      const look = coming instanceof Promise ? await coming : coming
+      signal?.throwIfAborted()
+      const found = hitIn(tables, order, load, look)
+      if (found?.type === 'error') throw found.error
+      if (found !== undefined) return found.value
+      const patience = { signal, softEnd }
+      const seat =
+        joinFlight(instance, tables, order, look) ??
+        openFlight(instance, tables, { order, lead: loading(instance, order, load), look })
       let result: Result
       try {
-        result = await resultOf(seat, order, patience)
+        const came = await waitFor(seat, order, patience)
+        result = came.type === 'overdue' ? afterLimit(seat, order) : came
       } catch (error) {
         // Somebody else's abort: it says nothing about the value, nor about this caller.
         if (!seat.opener && isOthersAbort(error, signal) && ++aborts <= MAX_ABORTS) continue
@@ -141,17 +148,19 @@ export function createAnswers(instance: Instance, tables: Tables): Answers {
           order.id,
           overStale(instance, refreshes, order, stale, (opened) => runAlone(instance, opened, order, load, why)),
         )
-      const seat: Seat = { type: 'seat', flight, opener: open === undefined, stale }
+      const seat: Seat = { flight, opener: open === undefined, stale }
       let result: Result
       try {
-        result = await resultOf(seat, order, patience, () => {
-          flight.detach()
-          why = 'waitTimeout'
-          return { type: 'again' }
-        })
+        const came = await waitFor(seat, order, patience)
+        result = came.type === 'overdue' ? afterLimit(seat, order) : came
       } catch (error) {
         if (!seat.opener && isOthersAbort(error, signal) && ++aborts <= MAX_ABORTS) continue
         return insteadOf(error, order, stale, signal)
+      }
+      if (result.type === 'alone') {
+        // Waited for in vain: it is for nobody else to wait for.
+        flight.detach()
+        why = result.reason
       }
       if (result.type !== 'value') continue
       return seat.opener || !result.once ? result.value : own(order, load, signal)
@@ -159,11 +168,11 @@ export function createAnswers(instance: Instance, tables: Tables): Answers {
   }
 
   /** The loader, for this caller only. */
-  function own(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): unknown {
+  async function own(order: Order, load: Loader<unknown>, signal: AbortSignal | undefined): Promise<unknown> {
     return load({ signal: signal ?? new AbortController().signal, key: order.key })
   }
 
-  return { answer, own, insteadOf, resultOf }
+  return { answer, own, insteadOf, waitFor, afterLimit }
 }
 
 /** An abort that another caller caused. A timeout of the loader's own (`AbortSignal.timeout`) would befall all. */

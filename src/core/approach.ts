@@ -19,69 +19,91 @@ export interface Tables {
   readonly refreshes: Refreshes
 }
 
-/** Something that is stored. */
-export interface Hit {
-  readonly type: 'hit'
-  readonly found: StoredFound
-}
-
 /** A caller's place in a flight. */
 export interface Seat {
-  readonly type: 'seat'
   readonly flight: Flight
   readonly opener: boolean
   /** What this caller has seen, and may get in the place of what comes. */
   readonly stale: FoundValue | undefined
 }
 
-/** How a caller comes to a value. */
+/** How a caller comes to a value that is not stored, nor computed by another. */
 export interface Approach {
   readonly order: Order
-  /** How it leads, where it opens the flight. */
-  readonly lead: () => Lead
-  /** What refreshes a stale value behind it; without one that is not answered. */
-  readonly load: Loader<unknown> | undefined
-  readonly signal: AbortSignal | undefined
+  /** How it leads. */
+  readonly lead: Lead
+  /** What was seen; `undefined` for a forced refresh, and where a flight will say all there is to know. */
+  readonly look: Look | undefined
 }
 
-/** What is stored; or a place in the flight that will bring a value: one that is there, or a new one. */
-export async function approach(
+/** What this caller has to look at before it takes a seat, if anything; `seen`: it has done so. */
+export function lookFor(
   instance: Instance,
-  tables: Tables,
-  { order, lead, load, signal }: Approach,
+  { stored, flights }: Tables,
+  order: Order,
   seen?: Look,
-): Promise<Hit | Seat> {
-  const { events } = instance
-  const { stored, refreshes, solos } = tables
+): Look | Promise<Look> | undefined {
+  if (order.forced || instance.closed) return undefined
+  return seen ?? stored.unless(flights.get(order.id), order.id)
+}
+
+/** What may be answered at once of what was seen. `load` refreshes a stale value behind it; without one that is not answered. */
+export function hitIn(
+  { stored }: Tables,
+  order: Order,
+  load: Loader<unknown> | undefined,
+  look: Look | undefined,
+): StoredFound | undefined {
+  if (look === undefined || look.use === 'expired') return undefined
+  const found = stored.usable(order.id, look, load && { order, load })
+  if (found !== undefined) order.onFound?.(found.entry, 'hit')
+  return found
+}
+
+/** A place in the flight that will bring a value, if there is one: nothing is made that only a new one needs. */
+export function joinFlight(
+  { events }: Instance,
+  { flights, forced, refreshes, solos }: Tables,
+  order: Order,
+  look: Look | undefined,
+): Seat | undefined {
   const { id } = order
-  const table = order.forced ? tables.forced : tables.flights
-  const look = order.forced || instance.closed ? undefined : (seen ?? (await stored.unless(table.get(id), id)))
-  signal?.throwIfAborted()
-  const found = look && stored.usable(id, look, load && (() => void refreshes.begin(order, load, look)))
-  if (found !== undefined) {
-    order.onFound?.(found.entry, 'hit')
-    return { type: 'hit', found }
-  }
-  const old = valueIn(look)
-  if (old !== undefined) order.onFound?.(old.entry, 'stale')
-  // Of those who wait each may have what it has seen itself: (1) A sees a stale value, (2) B of this instance invalidates it, (3) A
-  // opens a flight, (4) C joins that, and it fails: C has asked after the invalidation, and must not get what A has seen.
-  const stale = look?.use === 'fallback' ? old : undefined
   // A loader that runs without a flight in the store is as good as one with: not a second one beside it.
   // A refresh may end with what was there before, as an ordinary flight.
-  const open = table.get(id) ?? (order.forced ? undefined : refreshes.get(id)) ?? solos.get(id)
-  if (open !== undefined) {
-    events.emit({ type: 'join', key: id })
-    order.onWait?.()
-    return { type: 'seat', flight: open.join(), opener: false, stale }
-  }
-  if (look !== undefined && look.found !== 'fault') events.emit({ type: 'miss', key: id })
-  const trip = (opened: Flight) => travel(instance, opened, over(refreshes, order, stale), lead(), look)
+  const open = order.forced
+    ? (forced.get(id) ?? solos.get(id))
+    : (flights.get(id) ?? refreshes.get(id) ?? solos.get(id))
+  if (open === undefined) return undefined
+  const stale = staleFor(order, look)
+  events.count('join', id)
+  order.onWait?.()
+  return { flight: open.join(), opener: false, stale }
+}
+
+/** A place in a new flight, where `joinFlight` has just found none. */
+export function openFlight(instance: Instance, tables: Tables, { order, lead, look }: Approach): Seat {
+  const { refreshes } = tables
+  const { id } = order
+  const table = order.forced ? tables.forced : tables.flights
+  const stale = staleFor(order, look)
+  if (look !== undefined && look.found !== 'fault') instance.events.count('miss', id)
+  const trip = (opened: Flight) => travel(instance, opened, over(refreshes, order, stale), lead, look)
   const flight = table.open(id, overStale(instance, refreshes, order, stale, trip), {
     // Who has no loader to refresh it leads over what is stale yet: others look, and get that.
-    overStale: old !== undefined && look?.use !== 'expired',
+    overStale: look?.use !== 'expired' && valueIn(look) !== undefined,
   })
-  return { type: 'seat', flight, opener: true, stale }
+  return { flight, opener: true, stale }
+}
+
+/**
+ * What this caller may get in the place of what comes; tells it of what there was. Of those who wait each may have what it has seen
+ * itself: (1) A sees a stale value, (2) B of this instance invalidates it, (3) A opens a flight, (4) C joins that, and it fails: C
+ * has asked after the invalidation, and must not get what A has seen.
+ */
+function staleFor(order: Order, look: Look | undefined): FoundValue | undefined {
+  const old = valueIn(look)
+  if (old !== undefined) order.onFound?.(old.entry, 'stale')
+  return look?.use === 'fallback' ? old : undefined
 }
 
 /** The order of a trip that is to replace a stale value: a loader that hangs is one that has failed. */

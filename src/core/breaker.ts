@@ -27,15 +27,23 @@ export interface Breaker {
 /** So many commands are sent before the first of them has its reply; the budget of the next ones begins when they are sent. */
 const MAX_SENT_OUT = 1000
 
-/** A command that was sent, until its reply or the end of its budget. */
+/** A command that was sent. One of these is made for each hit: it has no functions of its own. */
 interface Sent {
-  /** ms. */
-  readonly timeout: number
-  answered: boolean
-  /** Called at the end of the budget, where there is no reply yet. */
-  expire(): void
-  /** Called with the reply. */
-  settled?: () => void
+  readonly guarded: Guarded
+  readonly sentIn: Moment
+  readonly reject: (error: unknown) => void
+  /** `'late'`: its budget ended first. */
+  state: 'sent' | 'answered' | 'late'
+  /** Those of its moment whose budget is as long, as soon as that has begun. */
+  budget: Budget | undefined
+}
+
+/** Commands of one moment whose budgets end together. */
+interface Budget {
+  readonly commands: Sent[]
+  /** Without a reply yet. */
+  left: number
+  readonly timer: NodeJS.Timeout
 }
 
 /**
@@ -44,32 +52,36 @@ interface Sent {
  */
 type Moment = Sent[]
 
-/** Begins the budgets of what was sent in a moment: one timer for all that end together. */
-function beginBudgets(moment: Moment): void {
-  const groups = new Map<number, Sent[]>()
-  for (const command of moment) {
-    if (command.answered) continue
-    const timeout = Math.ceil(command.timeout)
-    const group = groups.get(timeout)
-    if (group === undefined) groups.set(timeout, [command])
-    else group.push(command)
+/**
+ * Begins the budgets of what was sent in a moment: one timer for all that end together.
+ *
+ * Timers run before sockets are read: after the event loop was blocked for longer than the budget the reply may be here
+ * already. A blocked loop is not a slow store, so the sockets have their turn first, and another one for as long as each
+ * brings replies to these: one turn does not read a thousand. The others end in one turn: what their callers load then can
+ * be loaded together.
+ */
+function beginBudgets(moment: Moment, expire: (command: Sent) => void): void {
+  const budgets = new Map<number, Budget>()
+  const end = (budget: Budget, before: number) => {
+    if (budget.left !== before) setImmediate(end, budget, budget.left)
+    else for (const command of budget.commands) if (command.state === 'sent') expire(command)
   }
-  for (const [timeout, group] of groups) {
-    let left = group.length
-    // Timers run before sockets are read: after the event loop was blocked for longer than the budget the reply may be here
-    // already. A blocked loop is not a slow store, so the sockets have their turn first, and another one for as long as each
-    // brings replies to these: one turn does not read a thousand. The others end in one turn: what their callers load then can
-    // be loaded together.
-    const expire = (before: number) => {
-      if (left !== before) setImmediate(expire, left)
-      else for (const command of group) if (!command.answered) command.expire()
+  for (const command of moment) {
+    if (command.state !== 'sent') continue
+    const timeout = Math.ceil(command.guarded.timeout)
+    let budget = budgets.get(timeout)
+    if (budget === undefined) {
+      const begun: Budget = {
+        commands: [],
+        left: 0,
+        timer: setTimeout(() => setImmediate(end, begun, begun.left), timeout),
+      }
+      budgets.set(timeout, begun)
+      budget = begun
     }
-    const timer = setTimeout(() => setImmediate(expire, left), timeout)
-    const settled = () => {
-      left--
-      if (left === 0) clearTimeout(timer)
-    }
-    for (const command of group) command.settled = settled
+    budget.commands.push(command)
+    budget.left++
+    command.budget = budget
   }
 }
 
@@ -78,8 +90,12 @@ function leftAlone({ op }: Guarded): StoreError {
 }
 
 /** A store that throws at once, against its contract, fails as one that rejects. */
-async function sent<T>(command: () => Promise<T>): Promise<T> {
-  return command()
+function sent<T>(command: () => Promise<T>): Promise<T> {
+  try {
+    return Promise.resolve(command())
+  } catch (error) {
+    return Promise.reject(error)
+  }
 }
 
 export function createBreaker(
@@ -104,7 +120,7 @@ export function createBreaker(
       moment = begun
       process.nextTick(() => {
         if (moment === begun) moment = undefined
-        beginBudgets(begun)
+        beginBudgets(begun, expire)
       })
     }
     return moment
@@ -155,27 +171,11 @@ export function createBreaker(
     const sentIn = momentOf()
     sentOut++
     return new Promise((resolve, reject) => {
-      let over = false
-      const own: Sent = {
-        timeout: guarded.timeout,
-        answered: false,
-        expire() {
-          over = true
-          const error = new StoreError('TIMEOUT', `no reply to ${guarded.op} within ${guarded.timeout} ms`)
-          failed(guarded, error, sentIn)
-          reject(error)
-          done()
-        },
-      }
+      const own: Sent = { guarded, sentIn, reject, state: 'sent', budget: undefined }
       sentIn.push(own)
-      const settle = () => {
-        own.answered = true
-        own.settled?.()
-        done()
-      }
       sent(command).then(
         (reply) => {
-          if (over) {
+          if (own.state === 'late') {
             late?.(reply)
             return
           }
@@ -183,19 +183,36 @@ export function createBreaker(
           succeeded()
           if (probes) late?.(reply)
           else resolve(reply)
-          settle()
+          answered(own)
         },
         (error) => {
           // After the budget it was already counted and told.
-          if (over) return
+          if (own.state === 'late') return
           failed(guarded, error, sentIn)
           reject(error)
-          settle()
+          answered(own)
         },
       )
       // It asks for all; its own caller would wait for a store that is likely to be silent still.
       if (probes) reject(leftAlone(guarded))
     })
+  }
+
+  function answered(command: Sent): void {
+    command.state = 'answered'
+    const { budget } = command
+    if (budget !== undefined && --budget.left === 0) clearTimeout(budget.timer)
+    done()
+  }
+
+  /** Its budget is over. */
+  function expire(command: Sent): void {
+    const { guarded, sentIn } = command
+    command.state = 'late'
+    const error = new StoreError('TIMEOUT', `no reply to ${guarded.op} within ${guarded.timeout} ms`)
+    failed(guarded, error, sentIn)
+    command.reject(error)
+    done()
   }
 
   return {

@@ -1,5 +1,5 @@
 import { createAnswers } from './answers.ts'
-import { approach } from './approach.ts'
+import { hitIn, joinFlight, lookFor, openFlight } from './approach.ts'
 import { type Claim, claiming, type LeaderClaim } from './claims.ts'
 import type { Times } from './entry.ts'
 import { getOrSetChannel, type TraceMessage } from './events.ts'
@@ -60,7 +60,7 @@ export function createCalls(instance: Instance): Calls {
   const stored = createStored(instance, flights, solos, refreshes)
   const all = [stored, flights, forced, solos, refreshes]
   const tables = { stored, flights, forced, solos, refreshes }
-  const { answer, own, insteadOf, resultOf } = createAnswers(instance, tables)
+  const { answer, own, insteadOf, waitFor, afterLimit } = createAnswers(instance, tables)
 
   function enabled(id: string): boolean {
     try {
@@ -74,8 +74,8 @@ export function createCalls(instance: Instance): Calls {
   }
 
   return {
-    async ask(order, load, signal, seen) {
-      signal?.throwIfAborted()
+    ask(order, load, signal, seen) {
+      if (signal?.aborted) return Promise.reject(signal.reason)
       if (!enabled(order.id)) {
         events.emit({ type: 'alone', key: order.id, reason: 'disabled' })
         return own(order, load, signal)
@@ -89,7 +89,7 @@ export function createCalls(instance: Instance): Calls {
     held(id) {
       const found = stored.held(id)
       if (found === undefined || getOrSetChannel.hasSubscribers || !enabled(id)) return undefined
-      events.emitHit('memoryHit', id)
+      events.count('memoryHit', id)
       return found
     },
 
@@ -116,12 +116,15 @@ export function createCalls(instance: Instance): Calls {
           hand(claim)
           return here && !signal?.aborted
         })
-        const seat = await approach(instance, tables, { order, lead: () => lead, load: undefined, signal })
-        if (seat.type === 'hit') {
-          if (seat.found.type === 'error') throw seat.found.error
-          return { role: 'hit', value: seat.found.value }
-        }
-        const result = resultOf(seat, order, { signal, softEnd: Number.POSITIVE_INFINITY })
+        const look = await lookFor(instance, tables, order)
+        signal?.throwIfAborted()
+        const found = hitIn(tables, order, undefined, look)
+        if (found?.type === 'error') throw found.error
+        if (found !== undefined) return { role: 'hit', value: found.value }
+        const seat = joinFlight(instance, tables, order, look) ?? openFlight(instance, tables, { order, lead, look })
+        const result = waitFor(seat, order, { signal, softEnd: Number.POSITIVE_INFINITY }).then((came) =>
+          came.type === 'overdue' ? afterLimit(seat, order) : came,
+        )
         // What comes of the flight after the lease was handed out is the claimer's own doing.
         result.catch(() => undefined)
         let claimed: LeaderClaim | Result

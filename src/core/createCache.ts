@@ -89,14 +89,21 @@ export function createCacheOn(defaultStore: () => Store, options: CacheOptions):
   const cache: Cache = {
     namespace: settings.namespace,
 
-    async getOrSet<V>(key: Key, load: Loader<V>, options?: CallOptions<V> & RequestOptions): Promise<V> {
-      if (typeof load !== 'function') throw new TypeError('getOrSet takes a key and a function that computes its value')
-      const id = idOf(key)
-      // What is fresh in memory needs no policy; of a caller who is gone, or wants it anew, `ask` knows what to do.
-      const held = options?.forceRefresh || options?.signal?.aborted ? undefined : calls.held(id)
-      if (held !== undefined) return held.value as V
-      const order = { id, key, policy: storing('getOrSet', options), forced: options?.forceRefresh === true }
-      return calls.ask(order, load, options?.signal) as Promise<V>
+    // No async function, which would be a promise and a frame more for each caller.
+    getOrSet<V>(key: Key, load: Loader<V>, options?: CallOptions<V> & RequestOptions): Promise<V> {
+      try {
+        if (typeof load !== 'function') {
+          throw new TypeError('getOrSet takes a key and a function that computes its value')
+        }
+        const id = idOf(key)
+        // What is fresh in memory needs no policy; of a caller who is gone, or wants it anew, `ask` knows what to do.
+        const held = options?.forceRefresh || options?.signal?.aborted ? undefined : calls.held(id)
+        if (held !== undefined) return Promise.resolve(held.value as V)
+        const order = { id, key, policy: storing('getOrSet', options), forced: options?.forceRefresh === true }
+        return calls.ask(order, load, options?.signal) as Promise<V>
+      } catch (error) {
+        return Promise.reject(error)
+      }
     },
 
     wrap: ((load: (...args: unknown[]) => unknown, options: WrapOptions<unknown[], unknown>) => {

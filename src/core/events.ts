@@ -141,7 +141,7 @@ export type CacheListener<T extends CacheEventType | '*' = '*'> = (
 export interface Events {
   emit(event: CacheEvent): void
   /** As `emit`, for what happens more often than all else: where nobody listens no event is made. */
-  emitHit(type: 'hit' | 'memoryHit', key: string): void
+  count(type: 'hit' | 'memoryHit' | 'miss' | 'join', key: string): void
   on<T extends CacheEventType | '*'>(type: T, listener: CacheListener<T>): () => void
   /** How often each type happened, since the cache was made. */
   counts(): Readonly<Record<CacheEventType, number>>
@@ -290,7 +290,7 @@ export function createEvents(namespace: string, instanceId: string): Events {
   return {
     emit,
 
-    emitHit(type, key) {
+    count(type, key) {
       if (listeners.size > 0 || eventChannel.hasSubscribers) emit({ type, key })
       else counts[type]++
     },

@@ -11,13 +11,16 @@ export type Result =
   /** There is nothing to share, not even here: those who wait run their loader without a flight in the store. */
   | { readonly type: 'alone'; readonly reason: AloneReason }
 
+/** The caller has waited for as long as it wants to: what comes of the flight is not its own any more. */
+export interface Overdue {
+  readonly type: 'overdue'
+}
+
 /** One caller of a flight. */
 export interface Caller {
   readonly signal: AbortSignal | undefined
   /** ms this caller waits for what another computes. */
   readonly limit: number
-  /** What the caller gets after `limit`. */
-  readonly onLimit: () => Promise<Result>
   /** Whether it opened the flight: while that leads, it waits for its own loader, without limit. */
   readonly opener: boolean
   /** What the caller gets after so many ms (or `Infinity`), or where its leader must queue; the flight goes on without it then. */
@@ -42,8 +45,8 @@ export interface Flight {
   readonly late: Lateness | undefined
   /** Counts one more caller in: the flight goes on while one is left. */
   join(): Flight
-  /** Waits for the result, at most until the caller's signal or limit, which count it out. */
-  wait(caller: Caller): Promise<Result>
+  /** Waits for the result, at most until the caller's signal or limit, which count it out. Many who wait alike get one promise. */
+  wait(caller: Caller): Promise<Result | Overdue>
   /** From the trip: the lease is held here; `abandoned` is called instead of the abort when all callers left. */
   holds(abandoned: () => void): void
   /** From the trip: the loader runs here from now on. */
@@ -74,6 +77,17 @@ export interface Flights {
   readonly size: number
 }
 
+/** Callers who began to wait in the same millisecond, for as long, and for nothing else: they have one timer and one promise. */
+interface Company {
+  readonly limit: number
+  /** By `performance.now()`. */
+  readonly since: number
+  size: number
+  readonly outcome: Promise<Result | Overdue>
+}
+
+const OVERDUE: Overdue = Object.freeze({ type: 'overdue' })
+
 export function createFlights(): Flights {
   const flights = new Map<string, Flight>()
 
@@ -89,15 +103,103 @@ export function createFlights(): Flights {
     let unattended = background ? 1 : 0
     let abandoned = () => flight.abort()
     let openersTimer: NodeJS.Timeout | undefined
+    let company: Company | undefined
 
     function leave(): void {
       callers--
       if (callers === 0) abandoned()
     }
 
+    function waitTogether(limit: number): Promise<Result | Overdue> {
+      const since = performance.now()
+      if (company === undefined || company.limit !== limit || since - company.since >= 1) company = gather(limit, since)
+      company.size++
+      return company.outcome
+    }
+
+    function gather(limit: number, since: number): Company {
+      const outcome = new Promise<Result | Overdue>((resolve, reject) => {
+        const timer = timerFor(limit, () => {
+          // A timer of a millisecond may fire before one has passed: who comes now would not be counted out.
+          if (company === gathered) company = undefined
+          resolve(OVERDUE)
+          for (let left = gathered.size; left > 0; left--) leave()
+        })
+        // Not a turn later than those who wait apart, or what these begin next may be over before it is joined.
+        result.then(
+          (value) => {
+            clearTimeout(timer)
+            resolve(value)
+          },
+          (error) => {
+            clearTimeout(timer)
+            reject(error)
+          },
+        )
+      })
+      const gathered: Company = { limit, since, size: 0, outcome }
+      return gathered
+    }
+
+    function waitApart({ signal, limit, opener, soft }: Caller): Promise<Result | Overdue> {
+      return new Promise((resolve, reject) => {
+        /** What comes of the flight is not this caller's any more, nor is the abort that its leaving may cause. */
+        let gone = false
+        const settled = () => {
+          clearTimeout(timer)
+          clearTimeout(softTimer)
+          serve.delete(served)
+          forget?.()
+        }
+        const go = () => {
+          gone = true
+          settled()
+          leave()
+        }
+        const aborted = () => {
+          go()
+          reject(signal?.reason)
+        }
+        const overdue = () => {
+          go()
+          resolve(OVERDUE)
+        }
+        const served = (why: Lateness) => {
+          gone = true
+          settled()
+          late = why
+          // Still counted in: what it was answered is no reason to give up.
+          unattended++
+          resolve((soft as NonNullable<typeof soft>).answer(why))
+        }
+        if (signal?.aborted) {
+          leave()
+          return reject(signal.reason)
+        }
+        const timer = opener && leading ? undefined : timerFor(limit, overdue)
+        if (opener) openersTimer = timer
+        const softTimer = soft === undefined ? undefined : timerFor(soft.limit, () => served('softTimeout'))
+        if (soft !== undefined) serve.add(served)
+        const forget = signal && onAbort(signal, aborted)
+        result.then(
+          (value) => {
+            settled()
+            if (!gone) resolve(value)
+          },
+          (error) => {
+            settled()
+            if (!gone) reject(error)
+          },
+        )
+      })
+    }
+
     const flight: Flight = {
       id,
-      signal: controller.signal,
+      // Node makes it when it is first asked for, and takes long for that: a claim does not wait for it.
+      get signal() {
+        return controller.signal
+      },
       get callers() {
         return callers
       },
@@ -112,62 +214,10 @@ export function createFlights(): Flights {
         callers++
         return flight
       },
-      wait: (caller) =>
-        new Promise((resolve, reject) => {
-          const { signal, limit, onLimit, opener, soft } = caller
-          /** What comes of the flight is not this caller's any more, nor is the abort that its leaving may cause. */
-          let gone = false
-          const settled = () => {
-            clearTimeout(timer)
-            clearTimeout(softTimer)
-            serve.delete(served)
-            forget?.()
-          }
-          const go = () => {
-            gone = true
-            settled()
-            leave()
-          }
-          const aborted = () => {
-            go()
-            reject(signal?.reason)
-          }
-          const overdue = () => {
-            go()
-            onLimit().then(resolve, reject)
-          }
-          const served = (why: Lateness) => {
-            gone = true
-            settled()
-            late = why
-            // Still counted in: what it was answered is no reason to give up.
-            unattended++
-            resolve((soft as NonNullable<typeof soft>).answer(why))
-          }
-          if (signal?.aborted) {
-            leave()
-            return reject(signal.reason)
-          }
-          const unlimited = limit === Number.POSITIVE_INFINITY || (opener && leading)
-          const timer = unlimited ? undefined : setTimeout(overdue, Math.min(limit, MAX_TIMER))
-          if (opener) openersTimer = timer
-          const softTimer =
-            soft === undefined || soft.limit === Number.POSITIVE_INFINITY
-              ? undefined
-              : setTimeout(served, Math.min(soft.limit, MAX_TIMER), 'softTimeout')
-          if (soft !== undefined) serve.add(served)
-          const forget = signal && onAbort(signal, aborted)
-          result.then(
-            (value) => {
-              settled()
-              if (!gone) resolve(value)
-            },
-            (error) => {
-              settled()
-              if (!gone) reject(error)
-            },
-          )
-        }),
+      wait(caller) {
+        const { signal, limit, opener, soft } = caller
+        return signal === undefined && soft === undefined && !opener ? waitTogether(limit) : waitApart(caller)
+      },
       holds(instead) {
         abandoned = instead
         if (callers === 0) abandoned()
@@ -204,4 +254,9 @@ export function createFlights(): Flights {
       return flights.size
     },
   }
+}
+
+/** `undefined` for a wait without an end. */
+function timerFor(limit: number, over: () => void): NodeJS.Timeout | undefined {
+  return limit === Number.POSITIVE_INFINITY ? undefined : setTimeout(over, Math.min(limit, MAX_TIMER))
 }

@@ -2,6 +2,7 @@ import type { Bytes } from './codec.ts'
 import { hasStamp } from './entry.ts'
 import { decodeError, StoreError } from './errors.ts'
 import type { AloneReason } from './events.ts'
+import type { Flight } from './flight.ts'
 import type { Waited, Waiter } from './inbox.ts'
 import type { Instance } from './instance.ts'
 import { decode, type Found, lookup } from './lookup.ts'
@@ -28,14 +29,12 @@ export interface Claimer {
   readonly policy: Policy
   /** What the read before found. `'any'`: a forced refresh, which read nothing. */
   readonly seen: Seen
-  /** Aborted when nobody waits here any more. */
-  readonly signal: AbortSignal
   /** ms that the first claim may take; later ones may take the whole command budget. */
   readonly timeout: number
+  /** Whose callers wait; told where the other must wait for a place in its group. */
+  readonly flight: Pick<Flight, 'signal' | 'queues'>
   /** Called where the claim is another's. */
   readonly onWait?: (() => void) | undefined
-  /** Called where the other must wait for a place in its group. */
-  readonly onQueue?: (() => void) | undefined
 }
 
 /** What a claimer has met so far. */
@@ -127,7 +126,7 @@ async function claimWith(
         return { role: 'alone', reason: 'fruitless' }
       }
       claimer.onWait?.()
-      if (reply.queued) claimer.onQueue?.()
+      if (reply.queued) claimer.flight.queues()
       return follow(instance, claimer, trail, waiter, coming, reply)
     default:
       return reply satisfies never
@@ -180,13 +179,13 @@ async function follow(
   trail: Trail,
   waiter: Waiter,
   coming: Coming,
-  flight: { readonly token: string; readonly leaseLeft: number },
+  theirs: { readonly token: string; readonly leaseLeft: number },
 ): Promise<Claimed | undefined> {
   const startedAt = performance.now()
-  const lease = flight.leaseLeft + LEASE_MARGIN
+  const lease = theirs.leaseLeft + LEASE_MARGIN
   const limit = instance.inbox.confirmed ? lease : Math.min(lease, trail.poll)
   trail.poll = Math.min(trail.poll * 2, LAST_POLL)
-  const waited = await wait(instance, claimer.signal, waiter, flight.token, limit)
+  const waited = await wait(instance, claimer.flight.signal, waiter, theirs.token, limit)
   trail.lapsed = waited.type === 'lapsed' && limit === lease
   switch (waited.type) {
     case 'lapsed':
@@ -194,15 +193,15 @@ async function follow(
       return undefined
     case 'queued':
       // It goes on, and so does this: by a new claim, to be told of its end.
-      claimer.onQueue?.()
+      claimer.flight.queues()
       return undefined
     case 'stopped':
-      claimer.signal.throwIfAborted()
+      claimer.flight.signal.throwIfAborted()
       return { role: 'alone', reason: 'closed' }
     default: {
       const { id: key } = claimer
       const duration = performance.now() - startedAt
-      instance.events.emit({ type: 'followed', key, token: flight.token, outcome: waited.type, duration })
+      instance.events.emit({ type: 'followed', key, token: theirs.token, outcome: waited.type, duration })
       return take(instance, claimer, trail, coming, waited)
     }
   }

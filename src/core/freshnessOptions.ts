@@ -33,7 +33,7 @@ export interface FreshnessOptions<V = unknown> {
   earlyRefresh?: boolean | { readonly beta?: number | undefined } | undefined
   /**
    * ms, at least 0, that a result is fresh that `isNegative` calls one: nothing was found. It has no stale windows; 0 is shared, not
-   * stored. Default: as any other.
+   * stored. Default: the `ttl` of all other results.
    */
   negativeTtl?: number | undefined
   /** Which values count as negative. Default: `null` and `undefined`. */

@@ -51,9 +51,18 @@ export interface Looks {
   seal(): void
 }
 
+/**
+ * A look that is under way: `undefined` when it has come. A table of V8's `Map` that was replaced by another points at that one
+ * (`OrderedHashTable`, its next table), and once it is old it keeps all later ones until a full collection, with what they held: let
+ * that be this, and no values.
+ */
+interface Underway {
+  look: Promise<Look> | undefined
+}
+
 export function createLooks(instance: Instance): Looks {
   const { session, tier } = instance
-  const looks = new Map<string, Promise<Look>>()
+  const looks = new Map<string, Underway>()
 
   async function start(id: string, done: () => void): Promise<Look> {
     const startedAt = performance.now()
@@ -61,7 +70,8 @@ export function createLooks(instance: Instance): Looks {
     let found: Look['found']
     let use: Freshness = 'expired'
     try {
-      found = await lookup(instance, id)
+      const decoded = foundIn(instance, id, await read(instance, id))
+      found = decoded instanceof Promise ? await decoded : decoded
       if (found.type !== 'nothing') use = freshnessOf(found.entry, session.now)
       if (found.type === 'value') {
         coming.keep(found)
@@ -77,13 +87,15 @@ export function createLooks(instance: Instance): Looks {
 
   return {
     at(id) {
-      const shared = looks.get(id)
+      const shared = looks.get(id)?.look
       if (shared !== undefined) return shared
-      const look: Promise<Look> = start(id, () => {
-        if (looks.get(id) === look) looks.delete(id)
+      const own: Underway = { look: undefined }
+      own.look = start(id, () => {
+        own.look = undefined
+        if (looks.get(id) === own) looks.delete(id)
       })
-      looks.set(id, look)
-      return look
+      looks.set(id, own)
+      return own.look
     },
     detach: (id) => void looks.delete(id),
     seal: () => looks.clear(),
@@ -94,8 +106,14 @@ const NOTHING: Found = { type: 'nothing', seen: 'none' }
 
 /** Reads the id and decodes what is there. Rejects with the store's fault. */
 export async function lookup(instance: Instance, id: string): Promise<Found> {
-  const { commandTimeout: timeout } = instance.settings
-  const bytes = await instance.breaker.run({ op: 'read', key: id, timeout }, () => instance.session.read(id))
+  return foundIn(instance, id, await read(instance, id))
+}
+
+function read({ breaker, session, settings }: Instance, id: string): Promise<Bytes | undefined> {
+  return breaker.run({ op: 'read', key: id, timeout: settings.commandTimeout }, () => session.read(id))
+}
+
+function foundIn(instance: Instance, id: string, bytes: Bytes | undefined): Found | Promise<Found> {
   return bytes === undefined ? NOTHING : decode(instance, id, bytes)
 }
 

@@ -116,9 +116,9 @@ export function timesOf(policy: Policy, value: unknown, now: number, cost: numbe
   }
   const ttl = (typeof policy.ttl === 'function' ? notAsync('ttl', policy.ttl(value)) : policy.ttl) as number
   if (typeof ttl !== 'number' || Number.isNaN(ttl)) throw new TypeError(`ttl returned ${String(ttl)}, not a number`)
-  const fresh = { createdAt: now, ttl: jittered(ttl, policy) }
-  if (policy.neverStale?.(value)) return { ...NO_WINDOWS, ...fresh }
-  return { ...fresh, staleWhileRevalidate, staleIfError, cost, beta }
+  const own = jittered(ttl, policy)
+  if (policy.neverStale?.(value)) return { ...NO_WINDOWS, createdAt: now, ttl: own }
+  return { createdAt: now, ttl: own, staleWhileRevalidate, staleIfError, cost, beta }
 }
 
 function isNegative(policy: Policy, value: unknown): boolean {
@@ -176,7 +176,11 @@ function encode(
   const encoded = (bytes: unknown): Offer => {
     const payload = payloadOf(codec, bytes)
     const { token: stamp } = publication
-    const entry = encodeEntry({ ...times, ttl: Math.max(times.ttl, 0), stamp, codec: codec.id, tags }, payload)
+    // Not by a spread: one of numbers to which more is added takes V8 as long as all the rest of the header.
+    const { createdAt, staleWhileRevalidate, staleIfError, cost, beta } = times
+    const ttl = Math.max(times.ttl, 0)
+    const header = { stamp, codec: codec.id, createdAt, ttl, staleWhileRevalidate, staleIfError, cost, beta, tags }
+    const entry = encodeEntry(header, payload)
     if (times.ttl <= 0) return offer({ type: 'share', entry })
     const { maxEntryBytes } = instance.settings
     if (entry.byteLength > maxEntryBytes) {

@@ -19,8 +19,8 @@ export function hitOf(instance: Instance, id: string, look: Look): FoundValue | 
   const { events } = instance
   if (look.found === 'fault') return undefined
   const found = freshIn(look)
-  if (found === undefined) events.emit({ type: 'miss', key: id })
-  else events.emitHit(look.tier === 'memory' ? 'memoryHit' : 'hit', id)
+  if (found === undefined) events.count('miss', id)
+  else events.count(look.tier === 'memory' ? 'memoryHit' : 'hit', id)
   return found
 }
 
@@ -36,8 +36,8 @@ export async function readMany(instance: Instance, ids: readonly string[]): Prom
   function told(id: string): unknown {
     const memory = held.get(id)
     const found = memory ?? read.get(id)
-    if (found === undefined) instance.events.emit({ type: 'miss', key: id })
-    else instance.events.emitHit(memory !== undefined ? 'memoryHit' : 'hit', id)
+    if (found === undefined) instance.events.count('miss', id)
+    else instance.events.count(memory !== undefined ? 'memoryHit' : 'hit', id)
     return found?.value
   }
 

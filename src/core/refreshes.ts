@@ -170,8 +170,4 @@ function failedBy(error: unknown, failure: Failure = 'failed'): Refreshed {
 const NOTHING_STORED = 'nothing new could be stored: its value may not be, or the store said no'
 
 /** Waits as long as it takes. */
-const PATIENT = {
-  limit: Number.POSITIVE_INFINITY,
-  onLimit: () => Promise.resolve({ type: 'again' as const }),
-  opener: true,
-}
+const PATIENT = { limit: Number.POSITIVE_INFINITY, opener: true }

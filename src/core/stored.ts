@@ -2,6 +2,7 @@ import type { Flight, Flights } from './flight.ts'
 import { freshnessOf } from './freshness.ts'
 import type { Instance } from './instance.ts'
 import { createLooks, type Found, type FoundValue, type Look } from './lookup.ts'
+import type { Loader, Order } from './order.ts'
 import type { Refreshes } from './refreshes.ts'
 
 /** What is stored, in memory or in the store, and what of it may be answered. */
@@ -15,14 +16,20 @@ export interface Stored {
   /** What memory has, fresh and not to be refreshed. */
   held(id: string): FoundValue | undefined
   /**
-   * What may be answered at once of what was seen, which is told. `begin` is called where it should be refreshed; without one such a
-   * thing is not answered.
+   * What may be answered at once of what was seen, which is told. `refresher` computes anew what should be refreshed; without one
+   * such a thing is not answered.
    */
-  usable(id: string, look: Look, begin: (() => void) | undefined): StoredFound | undefined
+  usable(id: string, look: Look, refresher: Refresher | undefined): StoredFound | undefined
   /** Who looks from now on must not get what was read before. */
   detach(id: string): void
   /** As `detach` for each. */
   seal(): void
+}
+
+/** What a refresh is begun with. */
+export interface Refresher {
+  readonly order: Order
+  readonly load: Loader<unknown>
 }
 
 export type StoredFound = Found & { readonly type: 'value' | 'error' }
@@ -64,15 +71,16 @@ export function createStored(instance: Instance, flights: Flights, solos: Flight
       return refreshes.wanted(id) ? undefined : found
     },
 
-    usable(id, { found, use, tier }, begin) {
+    usable(id, look, refresher) {
+      const { found, use, tier } = look
       if (found === 'fault' || found.type === 'nothing' || use === 'expired') return undefined
       if (use === 'fallback') return found.type === 'value' && fallback(id) ? found : undefined
       if ((use !== 'fresh' || refreshes.wanted(id)) && !isRefreshed(id)) {
-        if (begin === undefined) return undefined
-        begin()
+        if (refresher === undefined) return undefined
+        void refreshes.begin(refresher.order, refresher.load, look)
       }
       if (use === 'stale') events.emit({ type: 'stale', key: id, reason: 'revalidating' })
-      else events.emitHit(tier === 'memory' ? 'memoryHit' : 'hit', id)
+      else events.count(tier === 'memory' ? 'memoryHit' : 'hit', id)
       return found
     },
 

@@ -27,9 +27,7 @@ export async function travel(
   const { commandTimeout } = instance.settings
   const timeout = Math.max(commandTimeout / 2, commandTimeout - (look?.duration ?? 0))
   const seen = look === undefined ? 'any' : seenIn(look)
-  const { signal } = flight
-  const { onWait } = order
-  const claimed = await claim(instance, { id, policy, seen, signal, timeout, onWait, onQueue: flight.queues })
+  const claimed = await claim(instance, { id, policy, seen, timeout, flight, onWait: order.onWait })
   switch (claimed.role) {
     case 'hit':
       return shared(claimed.value)
@@ -55,7 +53,7 @@ export async function travel(
       const found = valueIn(look)
       // Removed since it was read, it must not come back by what the loader makes of it.
       const stale = found !== undefined && hasMark(claimed.present, found.entry) ? found : undefined
-      return leadInPlace(instance, flight, order, lease, lost.signal, () => lead(flight, lease, stale))
+      return leadInPlace(instance, flight, order, lease, lost, () => lead(flight, lease, stale))
     }
     case 'alone':
       return { type: 'alone', reason: claimed.reason }
@@ -70,7 +68,7 @@ async function leadInPlace(
   flight: Flight,
   order: Order,
   lease: Lease,
-  lost: AbortSignal,
+  lost: AbortController,
   lead: () => Promise<Result>,
 ): Promise<Result> {
   const { id, policy, ticket } = order
@@ -79,13 +77,14 @@ async function leadInPlace(
     return lead()
   }
   let began = false
+  const { signal } = lost
   const onQueue = () => {
     lease.queue()
     flight.queues()
   }
   try {
     return await instance.bulkhead.run(
-      { id, policy, ticket, signal: AbortSignal.any([flight.signal, lost]), onQueue },
+      { id, policy, ticket, signal: AbortSignal.any([flight.signal, signal]), onQueue },
       () => {
         began = true
         lease.begin()
@@ -95,7 +94,7 @@ async function leadInPlace(
     )
   } catch (error) {
     // Invalidated while it waited: who waits here asks anew.
-    if (!began && lost.aborted && !flight.signal.aborted) return { type: 'again' }
+    if (!began && signal.aborted && !flight.signal.aborted) return { type: 'again' }
     throw error
   }
 }

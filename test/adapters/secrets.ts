@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import type { Store } from '../../src/index.ts'
 import { redisStore } from '../../src/stores/redis/index.ts'
+import { monitorOf } from '../redis/monitor.ts'
 import { type RedisServer, startRedis } from '../redis/server.ts'
 
 /** A Redis of the file's own, of which all is seen that is sent to it. */
@@ -20,7 +21,7 @@ export function watchRedis(): WatchedRedis {
 
   beforeAll(async () => {
     server = await startRedis()
-    const monitor = await server.client().monitor()
+    const monitor = await monitorOf(server.client())
     monitor.on('monitor', (_time: string, command: readonly string[]) => commands.push(command.join(' ')))
     stop = () => monitor.disconnect()
   })

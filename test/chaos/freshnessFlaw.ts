@@ -41,10 +41,21 @@ export const FRESHNESS_FLAWS: Readonly<Record<string, Flaw>> = {
     edits: [
       {
         file: 'core/approach.ts',
-        original: "const stale = look?.use === 'fallback' ? old : undefined",
-        faulty: `const known = ((instance as any).known ??= new Map())
-  if (old !== undefined) known.set(id, old)
-  const stale = known.get(id)`,
+        original: "const stale = staleFor(order, look)\n  events.count('join', id)",
+        faulty: `staleFor(order, look)
+  const known = ((events as any).known ??= new Map())
+  if (valueIn(look) !== undefined) known.set(id, valueIn(look))
+  const stale = known.get(id)
+  events.count('join', id)`,
+      },
+      {
+        file: 'core/approach.ts',
+        original: 'const stale = staleFor(order, look)\n  if (look !== undefined',
+        faulty: `staleFor(order, look)
+  const known = ((instance.events as any).known ??= new Map())
+  if (valueIn(look) !== undefined) known.set(id, valueIn(look))
+  const stale = known.get(id)
+  if (look !== undefined`,
       },
     ],
     profile: FAILING,

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { runProgram } from '../program.ts'
 import { type CommandLine, parseCommandLine, USAGE } from './options.ts'
 import { EVERYTHING } from './profile.ts'
 import { reportOf } from './report.ts'
@@ -7,14 +8,11 @@ import { GRACE, runChaos } from './run.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
-process.once('SIGINT', () => process.exit(130))
-process.once('SIGTERM', () => process.exit(143))
-
 /** 0: nothing is wrong; 1: violations, or it could not go on; 2: it was called wrongly. */
-async function main(): Promise<number> {
+async function main(args: readonly string[]): Promise<number> {
   let said: CommandLine
   try {
-    said = parseCommandLine(process.argv.slice(2))
+    said = parseCommandLine(args)
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
     return 2
@@ -29,15 +27,4 @@ async function main(): Promise<number> {
   return chaos.violations.length === 0 ? 0 : 1
 }
 
-/** Ends also where something is left that would go on. */
-function end(code: number): void {
-  process.exitCode = code
-  process.stdout.write('', () => process.exit())
-}
-
-try {
-  end(await main())
-} catch (error) {
-  console.error(error)
-  end(1)
-}
+await runProgram(main)

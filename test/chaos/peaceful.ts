@@ -88,9 +88,10 @@ export const AGING: Profile = {
   impatient: 0,
 }
 
-/** Much is stale, and much of what should refresh it fails, while it is invalidated. */
+/** Much is stale, and much of what should refresh it fails. Now and then it is invalidated, which forgets what has failed. */
 export const FAILING: Profile = {
   ...INVALIDATED_KEYS,
+  moves: { ...FEW_MOVES, invalidateKeys: 1 },
   keys: NAMES.map((key) => stale(key, 'none', [], { staleIfError: 60_000 }, { ...LONG, ttls: [[1, 150]] })),
   failing: 0.5,
 }
@@ -98,6 +99,7 @@ export const FAILING: Profile = {
 /** Much is stale, and refreshed by loaders that take their time; and invalidated. */
 export const REFRESHED: Profile = {
   ...INVALIDATED_KEYS,
+  moves: { ...FEW_MOVES, invalidateKeys: 2 },
   keys: NAMES.map((key) => stale(key, 'none', [], { staleWhileRevalidate: 60_000 }, { ...LONG, ttls: [[1, 150]] })),
   loads: [[1, 20, 200]],
 }

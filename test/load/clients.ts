@@ -1,4 +1,5 @@
 /** HTTP clients in a process of their own, which ask at a constant rate, however slow the servers are, and miss nothing. */
+import { EventEmitter, on } from 'node:events'
 import { Agent, request } from 'node:http'
 import { serve } from '../redis/child.ts'
 import type { ApiKind } from './listeners.ts'
@@ -46,6 +47,8 @@ const MOST_WAITING = 20
 /** Connections are kept, as those of a load balancer. */
 const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY })
 const samples: Sample[] = []
+/** The names of those who answer. */
+const answers = new EventEmitter()
 const timers = new Set<NodeJS.Timeout>()
 const underWay = new Set<Promise<unknown>>()
 /** URLs of servers that are not ready, as a load balancer finds out: they are asked nothing new. */
@@ -85,6 +88,15 @@ const calls = {
     await Promise.all(sent)
   },
 
+  /** Waits until each target has answered so many requests more. */
+  async answered(targets: readonly Target[], each: number): Promise<void> {
+    const answered = async ({ name }: Target) => {
+      let left = each
+      for await (const _ of on(answers, name)) if (--left === 0) return
+    }
+    await Promise.all(targets.map(answered))
+  },
+
   /** Whether the server is asked nothing more, and all that it was asked by streams is answered. */
   isOut: (url: string) => out.has(url) && (busy.get(url) ?? 0) === 0,
 
@@ -114,6 +126,7 @@ async function ask({ name, targets, how, every }: Stream, key: string, turn: num
   const { outcome, text } = await exchange(target, how, key)
   count(-1)
   samples.push({ stream: name, target: target.name, key, at, ms: now() - at, outcome, text })
+  answers.emit(target.name)
 }
 
 function now(): number {

@@ -1,12 +1,10 @@
 import { writeFile } from 'node:fs/promises'
+import { runProgram } from '../program.ts'
 import { provideServerBinary } from '../redis/source.ts'
 import { describeMachine, lineOf } from './machine.ts'
 import { type CommandLine, parseCommandLine, usageOf } from './options.ts'
 import type { Figures, Scenario } from './scenario.ts'
 import { tableOf } from './table.ts'
-
-process.once('SIGINT', () => process.exit(130))
-process.once('SIGTERM', () => process.exit(143))
 
 /** 0: all promises were kept; 1: one was broken, or it could not go on; 2: it was called wrongly. */
 async function main(args: readonly string[]): Promise<number> {
@@ -43,15 +41,4 @@ async function play({ name, says, run }: Scenario, size: CommandLine['size']) {
   }
 }
 
-/** Ends also where something is left that would go on. */
-function end(code: number): void {
-  process.exitCode = code
-  process.stdout.write('', () => process.exit())
-}
-
-try {
-  end(await main(process.argv.slice(2)))
-} catch (error) {
-  console.error(error)
-  end(1)
-}
+await runProgram(main)

@@ -24,7 +24,7 @@ export const restart: Scenario = {
     await using fleet = await startFleet({ redis: redis.url, kinds, cost: 50, cache: { ttl: TTL }, grace: GRACE })
     const all = [...fleet.apis]
     await fleet.clients.call('play', streamsOf(fleet.apis))
-    await delay(500) // compiled, connected
+    await fleet.clients.call('answered', fleet.apis.map(targetOf), 20) // compiled, connected
     const from = now()
     await delay(calm)
     const begun = now()

@@ -1,5 +1,4 @@
 import { strict as assert } from 'node:assert'
-import { setTimeout as delay } from 'node:timers/promises'
 import { startRedis } from '../redis/server.ts'
 import { untilClear } from '../redis/untilClear.ts'
 import type { Stream } from './clients.ts'
@@ -47,7 +46,8 @@ async function play(redis: string, round: number): Promise<Figures> {
     { ending: b, staying: d },
   ]
   await fleet.clients.call('play', pairs.flatMap(streamsOf))
-  await delay(500) // connections are there, and kept, by then
+  const all = [a, b, c, d].map(targetOf)
+  await fleet.clients.call('answered', all, 20) // connections are there, and kept, by then
   const asked = await Promise.all(pairs.map((pair) => waitForLong(fleet, pair)))
   const told = now()
   const endOf = async ({ ending }: Pair) => {
@@ -56,7 +56,7 @@ async function play(redis: string, round: number): Promise<Figures> {
   }
   const answers = asked.map(({ answered }) => answered)
   const [took] = await Promise.all([Promise.all(pairs.map(endOf)), ...pairs.map(handedOver), ...answers])
-  await delay(200) // what the others answer alone is asked for too
+  await fleet.clients.call('answered', [c, d].map(targetOf), 15) // alone
   const samples = await fleet.clients.call('stop')
   await hear(pairs.map(({ staying }) => staying))
   expectAnswers(samples)

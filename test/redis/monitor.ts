@@ -72,7 +72,7 @@ export async function watchCommands(url: string): Promise<CommandWatch> {
  * What comes in one packet with the reply to MONITOR ioredis takes for a reply to nothing, and such a client sees nothing:
  * then another one is made.
  */
-async function monitorOf(control: Redis): Promise<Redis> {
+export async function monitorOf(control: Redis): Promise<Redis> {
   for (let attempts = 5; ; attempts--) {
     try {
       return await control.monitor()

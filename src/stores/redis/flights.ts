@@ -226,9 +226,9 @@ function writeOf({ outdates }: Ending & { type: 'share' | 'error' | 'alone' }): 
   return outdates === true ? 'del' : ''
 }
 
-function encodeSeen(seen: Seen): Buffer {
-  if (seen === 'none') return Buffer.from('-')
-  if (seen === 'any') return Buffer.from('*')
+function encodeSeen(seen: Seen): string | Buffer {
+  if (seen === 'none') return '-'
+  if (seen === 'any') return '*'
   return Buffer.concat([Buffer.from('='), seen])
 }
 

@@ -17,7 +17,7 @@ export interface EndArguments {
 export interface ClaimArguments {
   readonly token: string
   readonly lease: string
-  readonly seen: Buffer
+  readonly seen: string | Buffer
 }
 
 export interface IndexArguments {

@@ -55,12 +55,12 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
   const subscription = subscribe(wiring.inbox, names, link, publish)
   const gather = gatherReplies(commandTimeout * PATIENCE_SHARE)
   const get = (key: string) => send(() => client.getBuffer(key))
+  const getAll = async (keys: readonly string[]) => (await send(() => client.mgetBuffer([...keys]))).map(bytesOf)
   const read = clustered
-    ? (key: string) => gather(wiring.serverName(key), get(key)) // the keys of a cluster are on many nodes
-    : batched<string, Buffer | null>({ most: READ_AT_ONCE, defer: process.nextTick }, async (keys) => {
-        const [key] = keys
-        return keys.length === 1 ? [await get(key as string)] : send(() => client.mgetBuffer([...keys]))
-      })
+    ? async (key: string) => bytesOf(await gather(wiring.serverName(key), get(key))) // the keys of a cluster are on many nodes
+    : batched<string, Buffer | undefined>({ most: READ_AT_ONCE, defer: process.nextTick }, async (keys) =>
+        keys.length === 1 ? [bytesOf(await get(keys[0] as string))] : getAll(keys),
+      )
 
   const clockTimer = setInterval(() => void readClock(), READ_CLOCK_EVERY)
   clockTimer.unref()
@@ -82,13 +82,13 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
 
     now: clock.now,
 
-    read: async (id) => (await read(names.entry(id))) ?? undefined,
+    read: (id) => read(names.entry(id)),
 
     async readMany(ids) {
       const parts = inParts(ids.map(names.entry), clustered ? 1 : ids.length)
-      const replies = parts.map((keys) => send(() => client.mgetBuffer([...keys])))
+      const replies = parts.map(getAll)
       const all = await (clustered ? inTimeEach(replies, commandTimeout * READ_SHARE, fault) : Promise.all(replies))
-      return all.flatMap((values) => values ?? [undefined]).map((bytes) => bytes ?? undefined)
+      return all.flatMap((values) => values ?? [undefined])
     },
 
     ...flightSteps(wiring, scripts, names, link, clock),
@@ -106,4 +106,8 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
       await Promise.all([wiring.close(), subscription.close()])
     },
   }
+}
+
+function bytesOf(reply: Buffer | null): Buffer | undefined {
+  return reply ?? undefined
 }

@@ -63,9 +63,17 @@ describe('calls and followers', () => {
       { complete: false },
     ],
     [
-      'a follower that came after the end was sent',
-      undefined,
+      'a follower that hears that it waits after the end was sent',
+      'I5',
       { A: [run('a', 2005, 2008, [event('publish', 2110, { token: 'T:a' })])], B: [waits, follows, still(8000)] },
+    ],
+    [
+      'one that is told then',
+      undefined,
+      {
+        A: [run('a', 2005, 2008, [event('publish', 2009, { token: 'T:a' })])],
+        B: [waits, follows, moves('followed', 3400), still(8000)],
+      },
     ],
     ['nobody takes over from the dead', 'I6', { ...dead, B: [waits, follows, still(8000)] }, killed],
     [

@@ -62,9 +62,11 @@ function untold(model: Model, progress: Progress): Violation[] {
   for (const wait of waitsOf(model)) {
     const { process, key, token, at } = wait
     const run = model.flights.get(token)
-    if (run?.ended === undefined || run.loadedAt < at) continue
-    const limit = run.endedAt + MARGIN
-    if (progress.goesOnBy(wait, limit) || model.horizon(process) < limit || !model.quiet(process, at, limit)) continue
+    if (run?.ended === undefined) continue
+    // It waits for this flight, so its claim ran before the end, however late it heard so: no fault loses an end that was confirmed.
+    const limit = Math.max(run.endedAt, at) + MARGIN
+    const hindered = !model.quiet(process, Math.min(run.endedAt, at), limit)
+    if (progress.goesOnBy(wait, limit) || model.horizon(process) < limit || hindered) continue
     const text = `${process} followed ${token} of ${key} from ${at.toFixed(1)}, which ended at ${run.endedAt.toFixed(1)}, and had not gone on ${MARGIN} ms later`
     found.push({ rule: 'I5', at: limit, text })
   }

@@ -14,6 +14,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       ['early.find((message) => message.token === named)', 'early[0]'],
     ],
     violates: /^(?:I4|a forced refresh)/,
+    near: 60,
   },
   'a store that registers who waits after the claim, not in it': {
     file: 'stores/memory/store.ts',
@@ -24,6 +25,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     file: 'core/invalidation.ts',
     edits: [['  detach()\n  try {', '  try {']],
     violates: /^I4/,
+    near: 281,
   },
   'a leader that begins without the reply to its claim': {
     file: 'core/follower.ts',
@@ -65,6 +67,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     file: 'core/invalidation.ts',
     edits: [['  detach()\n  try {', '  writer.detach(ids)\n  try {']],
     violates: /^I4.* had returned there/,
+    near: 592,
   },
   'an instance that does not seal when it hears of a tag': {
     file: 'core/createCache.ts',
@@ -80,6 +83,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       ],
     ],
     violates: /^I3/,
+    near: 401,
   },
   'a leader that stores what it does not know the clock of': {
     file: 'core/leader.ts',
@@ -104,11 +108,13 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     file: 'stores/memory/store.ts',
     edits: [["if (!again) finish(id, flight, { type: 'again' })", 'if (flight !== undefined) return tags.clock']],
     violates: /^I2/,
+    near: 277,
   },
   'a store whose take leaves the entry': {
     file: 'stores/memory/store.ts',
     edits: [['entries.delete(place)\n        return tags.clock', 'return tags.clock']],
     violates: /^I3/,
+    near: 508,
   },
   'a store whose mark does not raise the epoch': {
     file: 'stores/memory/tags.ts',
@@ -145,11 +151,13 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       ],
     ],
     violates: /^I3/,
+    near: 427,
   },
   'a memory tier that keeps what was invalidated while it was read': {
     file: 'core/tier.ts',
     edits: [['const isGood = () => others.has(own)', 'const isGood = () => true']],
     violates: /^I4/,
+    near: 547,
   },
   'an invalidation that leaves the memory of its instance alone': {
     file: 'core/calls.ts',
@@ -165,17 +173,29 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     file: 'core/approach.ts',
     edits: [
       [
-        "const stale = look?.use === 'fallback' ? old : undefined",
-        `const known = ((instance as any).known ??= new Map())
-  if (old !== undefined) known.set(id, old)
-  const stale = known.get(id)`,
+        "const stale = staleFor(order, look)\n  events.count('join', id)",
+        `staleFor(order, look)
+  const known = ((events as any).known ??= new Map())
+  if (valueIn(look) !== undefined) known.set(id, valueIn(look))
+  const stale = known.get(id)
+  events.count('join', id)`,
+      ],
+      [
+        'const stale = staleFor(order, look)\n  if (look !== undefined',
+        `staleFor(order, look)
+  const known = ((instance.events as any).known ??= new Map())
+  if (valueIn(look) !== undefined) known.set(id, valueIn(look))
+  const stale = known.get(id)
+  if (look !== undefined`,
       ],
     ],
     violates: /^I4/,
+    near: 2569,
   },
   'a clear that lists once': {
     file: 'core/invalidation.ts',
     edits: [['    await pass(instance, (page) => removeAll(instance, page.ids))\n', '']],
     violates: /^I3/,
+    near: 141,
   },
 }

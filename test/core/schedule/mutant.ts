@@ -11,6 +11,8 @@ export interface Fault {
   readonly edits: readonly (readonly [original: string, faulty: string])[]
   /** What is seen of it. */
   readonly violates: RegExp
+  /** A seed at which it was found, where that takes long: it is looked at first. */
+  readonly near?: number
 }
 
 /** The package with a fault, loaded from a patched copy: the sources have no switches for tests. */

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
 import type { Session } from '../../../src/index.ts'
 import { entryOf, LONG, newToken, openPeers, type Peer, type StoreSource } from './peers.ts'
-import { type Random, randomFrom, someTurns } from './random.ts'
+import { type Random, randomFrom, someTurns, turns } from './random.ts'
 
 const RACES = 400
+/** So many of them at once. */
+const BATCH = 20
 const STEPS = 2000
 
 /** Many at once, in orders that a seed decides as far as it can. */
@@ -15,29 +17,37 @@ export function races(source: StoreSource): void {
       const [leader, waiter] = [await peers.join(), await peers.join()]
       const random = randomFrom(1)
       const answers = { hit: 0, lead: 0, wait: 0 }
-      for (let batch = 0; batch < RACES / 20; batch++) {
+      /** Turns of the event loop by which the claim comes later; negative: the other. Who is always first gives way, more and more. */
+      let lag = 0
+      for (let batch = 0; batch < RACES / BATCH; batch++) {
+        let first = 0
         await Promise.all(
-          Array.from({ length: 20 }, async (_, i) => {
+          Array.from({ length: BATCH }, async (_, i) => {
             const id = `${op}:${batch}:${i}`
             const token = await leader.lead(id)
             const finish = async () => {
+              await turns(-lag)
               await someTurns(random)
               if (op === 'end') await leader.session.end(id, token, { type: 'value', entry: entryOf(token), ttl: LONG })
               else if (op === 'set') await leader.session.set(id, entryOf(newToken()), LONG)
               else await leader.session.remove([id])
             }
             const claim = async () => {
+              await turns(lag)
               await someTurns(random)
               return waiter.session.claim(id, { token: newToken(), seen: 'none', lease: LONG })
             }
             const [claimed] = await Promise.all([claim(), finish()])
             answers[claimed.type]++
             if (claimed.type === 'wait') {
+              first++
               expect(claimed.token).toBe(token)
               expect((await waiter.message(token)).id).toBe(id)
             }
           }),
         )
+        if (first === BATCH) lag = Math.max(1, 2 * lag)
+        if (first === 0) lag = Math.min(-1, 2 * lag)
       }
       // Else there was no race.
       expect(answers.wait).toBeGreaterThan(RACES / 50)

@@ -14,7 +14,13 @@ export function randomFrom(seed: number): Random {
 
 /** Lets others go first: none, some microtasks, or some turns of the event loop. */
 export async function someTurns(random: Random): Promise<void> {
-  const turns = random(4)
+  const count = random(4)
   const far = random(2) === 0
-  for (let i = 0; i < turns; i++) await (far ? new Promise<void>((resolve) => setImmediate(resolve)) : undefined)
+  if (far) return turns(count)
+  for (let i = 0; i < count; i++) await undefined
+}
+
+/** Waits for so many turns of the event loop. */
+export async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise<void>((resolve) => setImmediate(resolve))
 }
