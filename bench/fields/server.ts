@@ -2,15 +2,15 @@
 import type { RequestListener } from 'node:http'
 import DataLoader from 'dataloader'
 import { createSchema, createYoga, type Plugin } from 'graphql-yoga'
-import { Redis } from 'ioredis'
-import { type ContestantCalls, serveContestant } from '../contestant.ts'
+import { Redis } from 'ioredis6'
+import { built } from '../built.ts'
+import { serveContestant } from '../http/contestant.ts'
 import { productOf } from '../products.ts'
 
-// As it is published: run from source it would carry what the loader adds to it.
-const { createCache }: typeof import('../../src/index.ts') = await built('index')
-const { redisStore }: typeof import('../../src/stores/redis/index.ts') = await built('redis')
-const { cachedDirectiveTypeDefs, useCachedFields }: typeof import('../../src/adapters/graphql/directive.ts') =
-  await built('directive')
+const { createCache } = await built<typeof import('../../src/index.ts')>('index')
+const { redisStore } = await built<typeof import('../../src/stores/redis/index.ts')>('redis')
+const { cachedDirectiveTypeDefs, useCachedFields } =
+  await built<typeof import('../../src/adapters/graphql/directive.ts')>('directive')
 
 export type Contestant =
   | 'no plugin'
@@ -127,14 +127,7 @@ async function pluginsOf(contestant: Contestant, redisUrl: string): Promise<Plug
   return [useCachedFields({ cache })]
 }
 
-function built(door: string) {
-  return import(new URL(`../../dist/${door}.js`, import.meta.url).href)
-}
-
-type Given = [contestant: Contestant, redisUrl: string]
-export type ServerCalls = ContestantCalls<Given>
-
-serveContestant('/graphql', async (...[contestant, redisUrl]: Given): Promise<RequestListener> => {
+serveContestant('/graphql', async (contestant: Contestant, redisUrl): Promise<RequestListener> => {
   const variant = variantOf(contestant, new Redis(redisUrl))
   const yoga = createYoga({
     schema: schemaOf(variant),

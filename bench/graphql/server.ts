@@ -1,18 +1,30 @@
 /** One GraphQL server of those that are compared, in a process of its own: it says what CPU time it used. */
 import type { RequestListener } from 'node:http'
+import { useResponseCache as useEnvelopCache } from '@envelop/response-cache'
 import { createRedisCache } from '@envelop/response-cache-redis'
-import { useResponseCache } from '@graphql-yoga/plugin-response-cache'
+import { useResponseCache as usePluginCache } from '@graphql-yoga/plugin-response-cache'
 import { createSchema, createYoga, type Plugin } from 'graphql-yoga'
-import { Redis } from 'ioredis'
-import { type ContestantCalls, serveContestant } from '../contestant.ts'
+import { Redis as Redis5 } from 'ioredis'
+import { Redis } from 'ioredis6'
+import { built } from '../built.ts'
+import { onceAtATime } from '../caches/onceAtATime.ts'
+import { serveContestant } from '../http/contestant.ts'
 import { productOf } from '../products.ts'
 
-// As it is published: run from source it would carry what the loader adds to it.
-const { createCache }: typeof import('../../src/index.ts') = await built('index')
-const { redisStore }: typeof import('../../src/stores/redis/index.ts') = await built('redis')
-const { useAtomCache }: typeof import('../../src/adapters/graphql/yoga.ts') = await built('yoga')
+const { createCache } = await built<typeof import('../../src/index.ts')>('index')
+const { redisStore } = await built<typeof import('../../src/stores/redis/index.ts')>('redis')
+const { useAtomCache } = await built<typeof import('../../src/adapters/graphql/yoga.ts')>('yoga')
 
-export type Contestant = 'http' | 'hand' | 'hand (buffers)' | 'response-cache' | 'atomcache' | 'atomcache early'
+/** The least that can be done, this package, and those that cache responses too. */
+export type Contestant =
+  | 'node:http and GET'
+  | 'Yoga and GET by hand'
+  | 'Yoga and GET by hand, de-duplicated'
+  | `atomcache${'' | ' early'}${'' | ', memory'}`
+  | `${'plugin-response-cache' | 'envelop response-cache'}, ${'Redis' | 'memory'}`
+
+const TTL = 600_000
+const session = () => null
 
 const schema = createSchema({
   typeDefs: /* GraphQL */ `
@@ -28,60 +40,72 @@ const schema = createSchema({
 })
 
 async function listenerOf(contestant: Contestant, redis: Redis, redisUrl: string): Promise<RequestListener> {
-  if (contestant === 'http') return rawListener(redis)
+  if (contestant === 'node:http and GET') return rawListener(redis)
   const yoga = createYoga({ schema, logging: false, plugins: [await pluginOf(contestant, redis, redisUrl)] })
   return yoga
 }
 
-async function pluginOf(contestant: Contestant, redis: Redis, redisUrl: string): Promise<Plugin> {
+async function pluginOf(
+  contestant: Exclude<Contestant, 'node:http and GET'>,
+  redis: Redis,
+  redisUrl: string,
+): Promise<Plugin> {
   switch (contestant) {
-    case 'response-cache':
-      return useResponseCache({ session: () => null, ttl: 600_000, cache: createRedisCache({ redis }) }) as Plugin
+    case 'plugin-response-cache, Redis':
+      return usePluginCache({ session, ttl: TTL, cache: createRedisCache({ redis: new Redis5(redisUrl) }) }) as Plugin
+    case 'plugin-response-cache, memory':
+      return usePluginCache({ session, ttl: TTL }) as Plugin
+    case 'envelop response-cache, Redis':
+      return useEnvelopCache({ session, ttl: TTL, cache: createRedisCache({ redis: new Redis5(redisUrl) }) }) as Plugin
+    case 'envelop response-cache, memory':
+      return useEnvelopCache({ session, ttl: TTL }) as Plugin
+    case 'Yoga and GET by hand':
+      return byHand((key) => redis.get(key))
+    case 'Yoga and GET by hand, de-duplicated':
+      return byHand(onceAtATime((key) => redis.get(key)))
     case 'atomcache':
-    case 'atomcache early': {
-      const cache = createCache({ namespace: contestant.replace(' ', '-'), store: redisStore(redisUrl) })
-      await cache.ready()
-      const early = contestant === 'atomcache early' ? { session: () => null } : undefined
-      return useAtomCache({ cache, ttl: 600_000, session: () => null, early })
-    }
+    case 'atomcache, memory':
+      return useAtomCache({ cache: await openCache(contestant, redisUrl), ttl: TTL, session })
+    case 'atomcache early':
+    case 'atomcache early, memory':
+      return useAtomCache({ cache: await openCache(contestant, redisUrl), ttl: TTL, session, early: { session } })
     default:
-      return byHand(contestant, redis)
+      return contestant satisfies never
   }
 }
 
+async function openCache(contestant: Contestant, redisUrl: string) {
+  const memory = contestant.endsWith('memory') ? { memory: { ttl: TTL } } : {}
+  const cache = createCache({ namespace: contestant.replaceAll(/\W+/g, '-'), store: redisStore(redisUrl), ...memory })
+  await cache.ready()
+  return cache
+}
+
 /** The least that a cache in front of Yoga can do. */
-function byHand(contestant: Contestant, redis: Redis): Plugin {
+function byHand(read: (key: string) => Promise<string | null>): Plugin {
   const headers = { 'Content-Type': 'application/json; charset=utf-8' }
   return {
     async onRequest({ request, fetchAPI, endResponse }) {
       JSON.parse(await request.text())
-      const body = contestant === 'hand' ? await redis.get('by hand') : await redis.getBuffer('by hand')
-      endResponse(new fetchAPI.Response(body as string, { headers }))
+      endResponse(new fetchAPI.Response(await read('by hand'), { headers }))
     },
   }
 }
 
-function built(door: string) {
-  return import(new URL(`../../dist/${door}.js`, import.meta.url).href)
-}
-
 function rawListener(redis: Redis): RequestListener {
+  const read = onceAtATime((key) => redis.getBuffer(key))
   return (request, response) => {
     const parts: Buffer[] = []
     request.on('data', (part: Buffer) => parts.push(part))
     request.on('end', async () => {
       JSON.parse(Buffer.concat(parts).toString())
-      const body = await redis.getBuffer('by hand')
+      const body = await read('by hand')
       response.writeHead(200, { 'Content-Type': 'application/json; charset=utf-8' }).end(body)
     })
   }
 }
 
-/** `answer` is what those that have no GraphQL answer with. */
-type Given = [contestant: Contestant, redisUrl: string, answer: string]
-export type ServerCalls = ContestantCalls<Given>
-
-serveContestant('/graphql', async (...[contestant, redisUrl, answer]: Given) => {
+serveContestant('/graphql', async (contestant: Contestant, redisUrl, answer = '') => {
   const redis = new Redis(redisUrl)
   await redis.set('by hand', answer)
   return listenerOf(contestant, redis, redisUrl)

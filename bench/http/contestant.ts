@@ -1,26 +1,28 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { serve } from '../test/redis/child.ts'
+import { serve } from '../../test/redis/child.ts'
+import { type Profiling, profiling } from '../profiled.ts'
 
 /** What one server of those that are compared, in a process of its own, is told. */
-export type ContestantCalls<A extends unknown[]> = {
-  /** Serves; its URL. */
-  start(...given: A): Promise<string>
+export type ContestantCalls = Profiling & {
+  /** Serves as the contestant of that name; its URL. `answer` is what those that compute nothing answer with. */
+  start(name: string, redisUrl: string, answer?: string): Promise<string>
   begin(): void
   /** CPU time since `begin`, in microseconds. */
   end(): number
 }
 
 /** Makes this process such a server. */
-export function serveContestant<A extends unknown[]>(
+export function serveContestant<Name extends string>(
   path: string,
-  listenerOf: (...given: A) => Promise<RequestListener>,
+  listenerOf: (name: Name, redisUrl: string, answer?: string) => Promise<RequestListener>,
 ): void {
   let before = process.cpuUsage()
-  const calls: ContestantCalls<A> = {
-    async start(...given) {
-      const server = createServer(await listenerOf(...given)).listen(0, '127.0.0.1')
+  const calls: ContestantCalls = {
+    ...profiling,
+    async start(name, redisUrl, answer) {
+      const server = createServer(await listenerOf(name as Name, redisUrl, answer)).listen(0, '127.0.0.1')
       server.keepAliveTimeout = 60_000 // the others have their turn meanwhile
       await once(server, 'listening')
       return `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`

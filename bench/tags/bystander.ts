@@ -1,7 +1,7 @@
 /** Another client of the same server, in a process of its own: how long its commands take. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { serve } from '../test/redis/child.ts'
+import { serve } from '../../test/redis/child.ts'
 
 /** ms. */
 export interface Waits {

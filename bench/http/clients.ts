@@ -1,25 +1,26 @@
 /** Clients of one server, in a process of their own. */
 import { Agent, request } from 'node:http'
-import { serve } from '../test/redis/child.ts'
+import { serve } from '../../test/redis/child.ts'
 
-const agent = new Agent({ keepAlive: true, maxSockets: 32 })
+const CONNECTIONS = 32
+const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
 
 const calls = {
   /** The answer's text. By GET where there is no body. */
   ask: (url: string, body?: string) => send(url, body),
-  /** Sends so many requests, 32 at a time; how long that took, in ms. */
+  /** Sends so many requests, as many at a time as there are connections; how long that took, in ms. */
   async run(url: string, body: string | undefined, requests: number): Promise<number> {
     let left = requests
     const client = async () => {
       while (left-- > 0) await send(url, body)
     }
     const startedAt = performance.now()
-    await Promise.all(Array.from({ length: 32 }, client))
+    await Promise.all(Array.from({ length: CONNECTIONS }, client))
     return performance.now() - startedAt
   },
 }
 
-export type LoadCalls = typeof calls
+export type ClientCalls = typeof calls
 
 function send(url: string, body: string | undefined): Promise<string> {
   return new Promise((resolve, reject) => {
