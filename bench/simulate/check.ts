@@ -10,7 +10,7 @@ import { median } from '../rounds.ts'
 import { quantile } from './burst.ts'
 import { playFlights } from './flights.ts'
 import type { Parameters } from './parameters.ts'
-import { head, sizesOf } from './sizes.ts'
+import { head, list, sizesOf } from './sizes.ts'
 import type { Place, WorkerCalls } from './worker.ts'
 
 /** Instances that are played for real and simulated. */
@@ -44,7 +44,7 @@ export interface Compared extends Case {
 
 /** Of bytes: clocks have more or fewer digits, and instances that are at rest look now and then how servers are. */
 export const TOLERANCE = 0.02
-/** So often bytes are measured: the fewest are those without such looks. */
+/** So often commands and bytes are counted: the median is without what is seldom. */
 const ROUNDS = 3
 /** Keys that a cluster of three has surely on each node. */
 const WARM_KEYS = 30
@@ -94,10 +94,11 @@ async function compareAll(parameters: Parameters, stage: Stage, cases: readonly 
   for (const [number, one] of cases.entries()) {
     await staff(stage, one)
     const names = (round: number) => Array.from({ length: one.keys }, (_, i) => `key ${number}.${round}.${100_000 + i}`)
-    const commands = await countCommands(stage, one, names(0))
+    const counts: number[] = []
+    for (let round = 1; round <= ROUNDS; round++) counts.push(await countCommands(stage, one, names(-round)))
     const rounds: Measured[] = []
     for (let round = 1; round <= ROUNDS; round++) rounds.push(await measure(stage, one, names(round)))
-    const fewest = (of: (measured: Measured) => number) => Math.min(...rounds.map(of))
+    const middle = (of: (measured: Measured) => number) => median(rounds.map(of))
     const simulated = playFlights(parameters, {
       masters: stage.urls.length,
       instances: one.processes * one.caches,
@@ -110,11 +111,11 @@ async function compareAll(parameters: Parameters, stage: Stage, cases: readonly 
     })
     compared.push({
       ...one,
-      commands: { simulated: simulated.commands, measured: commands },
-      bytesIn: { simulated: simulated.bytesIn, measured: fewest(({ bytesIn }) => bytesIn) },
-      bytesOut: { simulated: simulated.bytesOut, measured: fewest(({ bytesOut }) => bytesOut) },
-      busMessages: { simulated: simulated.busMessages, measured: fewest(({ busMessages }) => busMessages) },
-      busy: { simulated: simulated.busyInAll, measured: median(rounds.map(({ busy }) => busy)) },
+      commands: { simulated: simulated.commands, measured: median(counts) },
+      bytesIn: { simulated: simulated.bytesIn, measured: middle(({ bytesIn }) => bytesIn) },
+      bytesOut: { simulated: simulated.bytesOut, measured: middle(({ bytesOut }) => bytesOut) },
+      busMessages: { simulated: simulated.busMessages, measured: middle(({ busMessages }) => busMessages) },
+      busy: { simulated: simulated.busyInAll, measured: middle(({ busy }) => busy) },
       latency: { simulated: quantile(simulated.latencies, 0.5), measured: median(rounds.flatMap(({ late }) => late)) },
     })
   }
@@ -188,19 +189,19 @@ interface Measured {
 }
 
 async function measure(stage: Stage, one: Case, keys: readonly string[]): Promise<Measured> {
-  const first = await traffic(stage)
   const before = await traffic(stage)
   const late = await play(stage, one, keys)
+  // What is published in one turn of a server with its count is in the bytes of the next.
+  const counted = await traffic(stage)
   const after = await traffic(stage)
   const nodes = stage.urls.length
   const followers = one.processes * one.caches - 1
   // What instances have sent to themselves meanwhile, and heard of it.
-  const probes = after.publishes - before.publishes - followers * keys.length
+  const probes = counted.publishes - before.publishes - followers * keys.length
   const probe = sizesOf(stage.place.namespace, nodes > 1, 0).probe()
   return {
-    // What came in between the first two is the counting itself.
-    bytesIn: after.bytesIn - before.bytesIn - (before.bytesIn - first.bytesIn) - probes * probe.sent,
-    bytesOut: after.bytesOut - before.bytesOut - before.told - probes * probe.heard,
+    bytesIn: after.bytesIn - before.bytesIn - before.asked - counted.asked - probes * probe.sent,
+    bytesOut: after.bytesOut - before.bytesOut - before.told - counted.told - probes * probe.heard,
     busMessages: after.busMessages - before.busMessages - probes * (nodes - 1),
     busy: after.busy - before.busy,
     late,
@@ -208,7 +209,8 @@ async function measure(stage: Stage, one: Case, keys: readonly string[]): Promis
 }
 
 interface Counted extends Omit<Measured, 'late'> {
-  /** Bytes of the replies that say so, which are not among `bytesOut` yet. */
+  /** Bytes of the commands that ask for it, and of the replies, which are not among `bytesOut` yet. */
+  readonly asked: number
   readonly told: number
   /** Of scripts too. */
   readonly publishes: number
@@ -226,6 +228,7 @@ async function traffic({ inspectors }: Stage): Promise<Counted> {
         busMessages: Number(/cluster_stats_messages_publish_sent:(\d+)/.exec(bus)?.[1] ?? 0),
         publishes: Number(/cmdstat_publish:calls=(\d+)/.exec(stats)?.[1] ?? 0),
         busy: (Number(fieldOf(stats, 'used_cpu_sys')) + Number(fieldOf(stats, 'used_cpu_user'))) * 1000,
+        asked: list(['info', 'all']) + (bus === '' ? 0 : list(['cluster', 'INFO'])),
         told: verbatim(stats) + verbatim(bus),
       }
     }),
@@ -236,6 +239,7 @@ async function traffic({ inspectors }: Stage): Promise<Counted> {
     busMessages: sum.busMessages + node.busMessages,
     publishes: sum.publishes + node.publishes,
     busy: sum.busy + node.busy,
+    asked: sum.asked + node.asked,
     told: sum.told + node.told,
   }))
 }

@@ -103,7 +103,7 @@ export function sizesOf(namespace: string, clustered: boolean, inlineLimit: numb
 }
 
 /** A list of strings; a push has as many bytes. */
-function list(parts: readonly Part[]): number {
+export function list(parts: readonly Part[]): number {
   return parts.reduce<number>((sum, part) => sum + bulk(part), head(parts.length))
 }
 
