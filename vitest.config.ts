@@ -1,13 +1,7 @@
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 
-/** What measures time between processes: another file beside it would take it from them. */
-const TIMED = [
-  'test/instances/**/*.test.ts',
-  'test/chaos/*.test.ts',
-  'test/load/*.test.ts',
-  'test/examples.test.ts',
-  'test/demo.test.ts',
-]
+/** What judges histories and figures of whole servers: another file beside it would take the time from them. */
+const TIMED = ['test/chaos/*.test.ts', 'test/load/*.test.ts']
 
 function project(name: string, test: TestProjectInlineConfiguration['test']): TestProjectInlineConfiguration {
   return {
