@@ -186,7 +186,10 @@ function natMapOf(nodes: readonly ClusterNode[]): Record<string, Address> {
   return Object.fromEntries(proxied.map(({ server, address }) => [`127.0.0.1:${server.port}`, address]))
 }
 
-/** CLUSTER FAILOVER gives up after 5 s; then it is asked for again. */
+/**
+ * CLUSTER FAILOVER gives up after 5 s; then it is asked for again. Where it had too few votes another election is held
+ * after four node timeouts only.
+ */
 async function takeOver(replica: ClusterNode): Promise<void> {
   let askedAt = Number.NEGATIVE_INFINITY
   await untilClear(async () => {

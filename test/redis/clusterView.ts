@@ -48,20 +48,25 @@ export function hasSlot({ ranges }: ViewLine, slot: number): boolean {
 
 /**
  * What keeps these nodes from being one healthy cluster, if anything: each says that it is, all say the same about all
- * of them, they have every slot, and every replica has a master among them and is in sync with it. Nodes that are not
- * among them, which may be dead, have no say.
+ * of them, they have every slot, and every replica has a master among them and is in sync with it. All know the same
+ * epochs, and no two masters share one: or a hand-over gets no votes, and for four node timeouts there is no second election.
+ * Nodes that are not among them, which may be dead, have no say.
  */
 export async function objectionOf(nodes: readonly ClusterNode[]): Promise<string | undefined> {
   const reports = await Promise.all(nodes.map((node) => reportOf(node, nodes)))
   const objection = reports.map((report) => report.objection).find((found) => found !== undefined)
   if (objection !== undefined) return objection
-  const [first, ...others] = reports.map((report) => report.lines.map(describe).sort().join('\n'))
+  const [first, ...others] = reports.map(({ epoch, lines }) =>
+    [`epoch ${epoch}`, ...lines.map(describe).sort()].join('\n'),
+  )
   const differing = others.find((other) => other !== first)
   if (differing !== undefined) return `one says\n${first}\nand another\n${differing}`
   return undefined
 }
 
 interface Report {
+  /** The highest that it has heard of. */
+  epoch: number
   lines: readonly ViewLine[]
   objection: string | undefined
 }
@@ -74,8 +79,10 @@ async function reportOf(node: ClusterNode, nodes: readonly ClusterNode[]): Promi
     (lines.length === nodes.length ? undefined : `knows ${lines.length} of ${nodes.length} nodes`) ??
     lines.map(lineObjection).find((found) => found !== undefined) ??
     coverageObjection(lines) ??
+    epochObjection(lines) ??
     replicationObjection(node, lines, replication)
-  return { lines, objection: objection === undefined ? undefined : `${node.server.port}: ${objection}` }
+  const epoch = Number(/cluster_current_epoch:(\d+)/.exec(String(info))?.[1])
+  return { epoch, lines, objection: objection === undefined ? undefined : `${node.server.port}: ${objection}` }
 }
 
 function lineObjection({ port, flags, master, linked, ranges }: ViewLine, _index: number, lines: readonly ViewLine[]) {
@@ -95,6 +102,12 @@ function coverageObjection(lines: readonly ViewLine[]): string | undefined {
   return covered === SLOTS ? undefined : `${covered} slots are covered`
 }
 
+function epochObjection(lines: readonly ViewLine[]): string | undefined {
+  const masters = lines.filter(({ flags }) => flags.includes('master'))
+  const epochs = masters.map(({ epoch }) => epoch)
+  return new Set(epochs).size === epochs.length ? undefined : `masters share an epoch: ${epochs.join(' ')}`
+}
+
 function replicationObjection(
   { id }: ClusterNode,
   lines: readonly ViewLine[],
@@ -110,8 +123,8 @@ function replicationObjection(
   return linked ? undefined : `is not in sync with ${master}`
 }
 
-function describe({ port, flags, master, ranges }: ViewLine): string {
-  return `${port} ${flags.includes('master') ? 'master' : `replica of ${master}`} ${ranges.join(' ')}`
+function describe({ port, flags, master, epoch, ranges }: ViewLine): string {
+  return `${port} ${flags.includes('master') ? `master since ${epoch}` : `replica of ${master}`} ${ranges.join(' ')}`
 }
 
 function boundsOf(range: string): [first: number, last: number] {
