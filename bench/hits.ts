@@ -1,3 +1,4 @@
+import { fieldOf } from '../src/stores/redis/info.ts'
 import { startProcess } from '../test/redis/processes.ts'
 import { startRedis } from '../test/redis/server.ts'
 import type { CacheUse } from './caches/cache.ts'
@@ -52,18 +53,21 @@ interface Site {
   readonly caller: Caller
   /** Asks for all that the contest wants. */
   ask(): Promise<{ readonly took: number; readonly cpu: number }>
+  /** µs of the processor that its server has used so far. */
+  serverCpu(): Promise<number>
 }
 
 /** Checks that all have the values; then each is asked in turn, round by round. */
 export function contestOfHits(contest: HitContest): Promise<HitCosts> {
-  const { title, times, rounds } = contest
+  const { times, rounds } = contest
   return among(contest, async (sites) => {
-    const samples = await inTurn(sites, rounds, async ({ ask }) => {
+    const samples = await inTurn(sites, rounds, async ({ ask, serverCpu }) => {
+      const before = await serverCpu()
       const { cpu, took } = await ask()
-      return { cpu: cpu / times, rate: (times / took) * 1000 }
+      return { cpu: cpu / times, server: ((await serverCpu()) - before) / times, rate: (times / took) * 1000 }
     })
     const rows = sites.map((site) => ({ title: titleOfContender(site.contender), samples: samples.get(site) ?? [] }))
-    return costsOf(title, rows)
+    return costsOf(contest, rows)
   })
 }
 
@@ -104,7 +108,12 @@ async function among<T>(
       await caller.call('fill', cache, keys, bytes)
       const ask = () => caller.call('hits', { cache, keys, distribution, times, concurrency })
       await ask() // compiled by now
-      sites.push({ contender, caller, ask })
+      const inspector = redis.client()
+      const serverCpu = async () => {
+        const info = await inspector.info('cpu')
+        return (Number(fieldOf(info, 'used_cpu_sys')) + Number(fieldOf(info, 'used_cpu_user'))) * 1e6
+      }
+      sites.push({ contender, caller, ask, serverCpu })
     }
     return await run(sites)
   } finally {
@@ -114,10 +123,11 @@ async function among<T>(
 
 interface Sampled {
   readonly title: string
-  readonly samples: readonly { readonly cpu: number; readonly rate: number }[]
+  readonly samples: readonly { readonly cpu: number; readonly server: number; readonly rate: number }[]
 }
 
-function costsOf(title: string, all: readonly Sampled[]): HitCosts {
+function costsOf({ title, contenders }: HitContest, all: readonly Sampled[]): HitCosts {
+  const areRead = contenders.some(({ use }) => use?.memory !== true)
   const of = (wanted: string) => {
     const found = all.find((one) => one.title === wanted)
     if (found === undefined) throw new Error(`${wanted} was not measured`)
@@ -133,6 +143,7 @@ function costsOf(title: string, all: readonly Sampled[]): HitCosts {
         'quartiles (µs)': quartiles(samples.map(({ cpu }) => cpu))
           .map((value) => value.toFixed(2))
           .join('–'),
+        ...(areRead ? { "Redis' CPU (µs/hit)": median(samples.map(({ server }) => server)) } : {}),
         'hits/s': Math.round(median(samples.map(({ rate }) => rate))),
         [`CPU, ${base} = 1`]: of(name) / of(base),
       })),

@@ -38,7 +38,9 @@ async function main(args: readonly string[]): Promise<number> {
       broken.push(scenario.name)
     }
   }
-  console.log(`\n${said.scenarios.length} played, ${broken.length} broken${broken.map((name) => `: ${name}`).join('')}`)
+  console.log(
+    `\n${said.scenarios.length} played, ${broken.length} broken${broken.length === 0 ? '' : `: ${broken.join(', ')}`}`,
+  )
   return broken.length === 0 ? 0 : 1
 }
 

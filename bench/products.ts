@@ -5,6 +5,14 @@ export const QUERY = /* GraphQL */ `
   }
 `
 
+/** How often any were made: a cache that answers makes none. */
+export let timesMade = 0
+
+export function productsOf(first: number) {
+  timesMade++
+  return Array.from({ length: first }, (_, i) => productOf(i))
+}
+
 export function productOf(i: number) {
   return {
     id: String(i),
@@ -14,4 +22,9 @@ export function productOf(i: number) {
     rating: i % 7 === 0 ? null : (i % 50) / 10,
     category: { id: `c${i % 9}`, name: `Category ${i % 9}` },
   }
+}
+
+export function priceOf(id: string) {
+  timesMade++
+  return { amount: 10 + Number(id) / 4, currency: 'EUR' }
 }

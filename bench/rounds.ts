@@ -1,6 +1,6 @@
 /**
- * Measures all contestants in turn, so many rounds, each of them first as often as the others: what else the machine does
- * meets them alike. The samples of each, in the order of the rounds.
+ * Measures all contestants in turn, so many rounds, in an order of its own each: what else the machine does, and what the one
+ * before has left behind, meets them alike. The samples of each, in the order of the rounds.
  */
 export async function inTurn<C, T>(
   contestants: readonly C[],
@@ -9,12 +9,18 @@ export async function inTurn<C, T>(
 ): Promise<Map<C, T[]>> {
   const samples = new Map<C, T[]>(contestants.map((contestant) => [contestant, []]))
   for (let round = 0; round < rounds; round++) {
-    const first = round % contestants.length
-    for (const contestant of [...contestants.slice(first), ...contestants.slice(0, first)]) {
+    for (const contestant of shuffled(contestants)) {
       samples.get(contestant)?.push(await measure(contestant, round))
     }
   }
   return samples
+}
+
+function shuffled<C>(all: readonly C[]): C[] {
+  return all
+    .map((one) => ({ one, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ one }) => one)
 }
 
 /** NaN of nothing. */

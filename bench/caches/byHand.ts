@@ -36,8 +36,8 @@ interface Scripts {
   end(value: string, flight: string, inbox: string, text: string, ttl: number): Promise<null>
 }
 
-export const open: OpenCache = async ({ redis: url, ttl, lease, autopipelining = false }) => {
-  const redis = new Redis(url, { enableAutoPipelining: autopipelining }) as Redis & Scripts
+export const open: OpenCache = async ({ redis: url, ttl, lease }) => {
+  const redis = new Redis(url) as Redis & Scripts
   redis.defineCommand('claim', { numberOfKeys: 2, lua: CLAIM })
   redis.defineCommand('end', { numberOfKeys: 2, lua: END })
   const subscriber = new Redis(url)

@@ -1,7 +1,7 @@
 import type { OpenCache } from './cache.ts'
 
 /** What nobody can do better, in so far as it does it: the limits. */
-const LIMITS = ['byHand', 'getByHand', 'rawGet', 'lruCache'] as const
+const LIMITS = ['byHand', 'getByHand', 'mgetByHand', 'rawGet', 'lruCache'] as const
 
 /** Other packages. */
 export const PEERS = [
@@ -21,6 +21,7 @@ export type CacheName = (typeof LIMITS)[number] | 'atomcache' | (typeof PEERS)[n
 const TITLES: Readonly<Partial<Record<CacheName, string>>> = {
   byHand: 'by hand, Lua and pub/sub',
   getByHand: 'by hand, GET and JSON.parse',
+  mgetByHand: 'by hand, MGET and JSON.parse',
   rawGet: 'GET alone',
   lruCache: 'lru-cache alone',
   asyncCacheDedupe: 'async-cache-dedupe',

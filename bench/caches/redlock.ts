@@ -1,5 +1,5 @@
 /**
- * redlock around GET and SET: one run over all processes while the loader is faster than the lock; who waits asks again every 200
+ * redlock around GET and SET: one run over all processes while the loader is faster than the lock; who waits asks again every 100
  * to 300 ms, its default, without end. It has no cache: one run per process is put in front.
  */
 import { Redis } from 'ioredis'

@@ -5,7 +5,7 @@ import { createSchema, createYoga, type Plugin } from 'graphql-yoga'
 import { Redis } from 'ioredis6'
 import { built } from '../built.ts'
 import { serveContestant } from '../http/contestant.ts'
-import { productOf } from '../products.ts'
+import { priceOf, productsOf } from '../products.ts'
 
 const { createCache } = await built<typeof import('../../src/index.ts')>('index')
 const { redisStore } = await built<typeof import('../../src/stores/redis/index.ts')>('redis')
@@ -88,9 +88,7 @@ async function pricesOf(redis: Redis, ids: readonly string[]): Promise<unknown[]
   return prices
 }
 
-const productsOf = (first: number) => Array.from({ length: first }, (_, i) => productOf(i))
 const itemsOf = (first: number) => Array.from({ length: first }, (_, i) => ({ id: String(i) }))
-const priceOf = (id: string) => ({ amount: 10 + Number(id) / 4, currency: 'EUR' })
 
 function schemaOf({ directive = {}, products = productsOf, items = itemsOf, price }: Variant) {
   return createSchema({

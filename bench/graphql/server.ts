@@ -9,7 +9,7 @@ import { Redis } from 'ioredis6'
 import { built } from '../built.ts'
 import { onceAtATime } from '../caches/onceAtATime.ts'
 import { serveContestant } from '../http/contestant.ts'
-import { productOf } from '../products.ts'
+import { productsOf } from '../products.ts'
 
 const { createCache } = await built<typeof import('../../src/index.ts')>('index')
 const { redisStore } = await built<typeof import('../../src/stores/redis/index.ts')>('redis')
@@ -34,7 +34,7 @@ const schema = createSchema({
   `,
   resolvers: {
     Query: {
-      products: (_: unknown, { first }: { first: number }) => Array.from({ length: first }, (_, i) => productOf(i)),
+      products: (_: unknown, { first }: { first: number }) => productsOf(first),
     },
   },
 })

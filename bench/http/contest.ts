@@ -15,6 +15,8 @@ export interface Question<Name extends string> {
   readonly asks: { readonly body: string } | { readonly search: string }
   /** What all must answer. Default: what the first of them does. */
   readonly answer?: string
+  /** `false`: nobody has a cache, so that no answer is a hit. Default: `true`. */
+  readonly cached?: boolean
 }
 
 /** How often they are asked. */
@@ -88,7 +90,7 @@ export function profilesOfServers<Name extends string>(
 
 /** Starts all of them for as long as `run` takes. */
 async function among<Name extends string, T>(
-  { server: module, contestants, asks, answer, requests }: Contest<Name>,
+  { server: module, contestants, asks, answer, cached = true, requests }: Contest<Name>,
   say: (line: string) => void,
   run: (sites: readonly Site<Name>[]) => Promise<T>,
 ): Promise<T> {
@@ -103,14 +105,17 @@ async function among<Name extends string, T>(
       const server = await startProcess<ContestantCalls, never>(module)
       started.push(server)
       const url = (await server.call('start', name, redis.url, answer)) + ('search' in asks ? asks.search : '')
-      // It is a hit from the second on, and known by its text.
+      // It is a hit from the second on, and its text is what it was.
       for (let i = 0; i < 5; i++) {
         const text = await clients.call('ask', url, body)
         expected ??= text
         if (text !== expected) throw new Error(`${name} answers ${text.slice(0, 200)}`)
       }
       const ask = () => clients.call('run', url, body, requests)
+      const made = await server.call('made')
       await ask() // compiled by now
+      const again = (await server.call('made')) - made
+      if (again > 0 === cached) throw new Error(`${name} computes ${again} of ${requests} answers`)
       sites.push({ name, server, ask })
     }
     say(`${contestants.length} servers answer the same ${expected?.length} characters`)

@@ -2,12 +2,15 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from '../../test/redis/child.ts'
+import { timesMade } from '../products.ts'
 import { type Profiling, profiling } from '../profiled.ts'
 
 /** What one server of those that are compared, in a process of its own, is told. */
 export type ContestantCalls = Profiling & {
   /** Serves as the contestant of that name; its URL. `answer` is what those that compute nothing answer with. */
   start(name: string, redisUrl: string, answer?: string): Promise<string>
+  /** How often it had to make what it answers. */
+  made(): number
   begin(): void
   /** CPU time since `begin`, in microseconds. */
   end(): number
@@ -27,6 +30,7 @@ export function serveContestant<Name extends string>(
       await once(server, 'listening')
       return `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`
     },
+    made: () => timesMade,
     begin() {
       before = process.cpuUsage()
     },

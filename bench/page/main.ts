@@ -32,7 +32,7 @@ async function main(args: readonly string[]): Promise<number> {
   return 0
 }
 
-/** What atomcache is measured with, and all that it is compared to: as installed. */
+/** What atomcache is measured with, as installed, and all that it is compared to, which package.json names exactly. */
 async function versions(): Promise<string> {
   const read = async (path: string) => JSON.parse(await readFile(new URL(path, import.meta.url), 'utf8'))
   const version = async (name: string) => (await read(`../../node_modules/${name}/package.json`)).version
@@ -41,12 +41,12 @@ async function versions(): Promise<string> {
   const theirs = Object.entries(dependencies).filter(
     ([name]) => !OURS.includes(name) && !/^(?:vega|ioredis6)/.test(name),
   )
-  const compared = theirs.map(([name, wanted]) => `${name} ${wanted.replace(/^npm:.*@/, '')}`)
+  const compared = theirs.map(([name, wanted]) => `${name} ${wanted}`)
   return `atomcache, and what is done by hand: ${ours.join(', ')}. The others: ${compared.join(', ')}, ioredis ${dependencies.ioredis}.`
 }
 
 /** Of the project itself. */
-const OURS = ['ioredis', 'lru-cache', 'graphql', 'graphql-yoga', '@trpc/server']
+const OURS = ['ioredis', 'lru-cache', 'dataloader', 'graphql', 'graphql-yoga', '@trpc/server']
 
 try {
   process.exitCode = await main(process.argv.slice(2))

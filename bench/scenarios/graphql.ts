@@ -1,6 +1,6 @@
 import type { Contestant } from '../graphql/server.ts'
 import { type Cost, contest, cpuOf, effort, type Question, rowsOf } from '../http/contest.ts'
-import { productOf, QUERY } from '../products.ts'
+import { productsOf, QUERY } from '../products.ts'
 import { atMost, type Goal, played, type Scenario, type Table } from '../scenario.ts'
 
 export const PEER = 'plugin-response-cache, Redis'
@@ -49,7 +49,7 @@ export function graphqlQuestion(first: number, contestants: readonly Contestant[
     server: new URL('../graphql/server.ts', import.meta.url),
     contestants,
     asks: { body: JSON.stringify({ query: QUERY, variables: { first }, operationName: 'Products' }) },
-    answer: JSON.stringify({ data: { products: Array.from({ length: first }, (_, i) => productOf(i)) } }),
+    answer: JSON.stringify({ data: { products: productsOf(first) } }),
   }
 }
 

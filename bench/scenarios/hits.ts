@@ -17,6 +17,8 @@ const CONTENDERS: readonly Contender[] = [
   pipelined('rawGet'),
   plain('getByHand'),
   pipelined('getByHand'),
+  plain('mgetByHand'),
+  plain('byHand'),
   plain('atomcache'),
   ...OTHERS,
 ]
@@ -50,7 +52,7 @@ export const CONTESTS: readonly (Omit<HitContest, 'contenders'> & { readonly bas
 
 export const hits: Scenario = {
   name: 'hits',
-  says: 'Hits over Redis, without memory: CPU time of the process for a hit.',
+  says: 'Hits over Redis, without memory: CPU time of the process for a hit, and of its server.',
   async run(size, say) {
     const tables: Table[] = []
     const goals: Goal[] = []

@@ -12,8 +12,8 @@ import { CONTESTS, pipelined, plain } from './hits.ts'
 import { CONTEST as IN_MEMORY } from './memory.ts'
 import { HAND as HAND_IN_TRPC, trpcQuestion } from './trpc.ts'
 
-/** Beside what is done by hand: the best of those that are compared are among them. */
-const OVER_REDIS = (['cachified', 'redlock', 'atomcache'] as const).map(plain)
+/** Beside what is done by hand: in each table the best of those that are compared is among them. */
+const OVER_REDIS = (['asyncCacheDedupe', 'cachified', 'redlock', 'atomcache'] as const).map(plain)
 const MEMORY: readonly Contender[] = (['lruCache', 'cacheManager', 'atomcache'] as const).map((cache) => ({
   cache,
   use: { memory: true },
@@ -27,7 +27,7 @@ export const profile: Scenario = {
     const tables: Table[] = []
     say('hits')
     for (const contest of played(CONTESTS, size)) {
-      const byHand = contest.concurrency === 1 ? plain('getByHand') : pipelined('getByHand')
+      const byHand = contest.base === titleOf('getByHand') ? plain('getByHand') : pipelined('getByHand')
       tables.push(await profilesOfHits(shortened({ ...contest, contenders: [byHand, ...OVER_REDIS] }, size)))
     }
     tables.push(await profilesOfHits(shortened({ ...IN_MEMORY, contenders: MEMORY }, size)))

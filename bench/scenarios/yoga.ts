@@ -95,10 +95,9 @@ async function startServers(count: number) {
     return process as unknown as P
   }
   try {
-    const [clients, ...servers] = await Promise.all([
-      start<NodeProcess<ClientCalls, Record<string, never>>>('../yoga/clients.ts'),
-      ...Array.from({ length: count }, () => start<Server>('../yoga/server.ts')),
-    ])
+    const clients = await start<NodeProcess<ClientCalls, Record<string, never>>>('../yoga/clients.ts')
+    const servers: Server[] = []
+    for (let i = 0; i < count; i++) servers.push(await start<Server>('../yoga/server.ts'))
     const redis = new Map<Site, string>()
     const urls = new Map<Site, string[]>()
     for (const site of SITES) {

@@ -125,10 +125,10 @@ async function compareAll(parameters: Parameters, stage: Stage, cases: readonly 
 /** So many processes with so many instances as the case has, whose scripts the servers know. */
 async function staff({ place, processes }: Stage, { processes: count, caches }: Case): Promise<void> {
   assert(processes.length <= count, 'there are more processes already')
-  const missing = Array.from({ length: count - processes.length }, () =>
-    startProcess<WorkerCalls, Record<string, never>>(new URL('./worker.ts', import.meta.url)),
-  )
-  processes.push(...(await Promise.all(missing)))
+  while (processes.length < count) {
+    const process = await startProcess<WorkerCalls, Record<string, never>>(new URL('./worker.ts', import.meta.url))
+    processes.push(process)
+  }
   await Promise.all(
     processes.map(async (process) => {
       const more = caches - (process.caches ?? 0)

@@ -34,7 +34,7 @@ export function restOf(parameters: Parameters, masters: number, instances: numbe
   const slotLooks = others === 0 ? 0 : instances / SLOTS_EVERY + instances / LOOK_EVERY
   const onBus = busHeader + channel + 1
   const bus = probes * others * (busSend.each + busReceive.each + (busSend.byte + busReceive.byte) * onBus)
-  const busy = probes * probe + times * time + looks * info + slotLooks * slots.each * masters + bus
+  const busy = probes * probe + times * time + looks * info + slotLooks * slots * masters + bus
   return {
     commands: probes + times + looks + slotLooks,
     busMessages: probes * others,

@@ -114,7 +114,7 @@ async function measureServer(server: RedisServer, clients: readonly Client[]): P
       await claimOf(0, ids)
     }
     const act = () => (together ? endOf(ids, bytes) : Promise.all(ids.map((id) => endOf([id], bytes))))
-    return costOf(together ? 1 : ids.length || 50, act, prepare)
+    return costOf(together ? 1 : 50, act, prepare)
   }
   const endOf = (ids: readonly string[], bytes: number) =>
     firstScripts.end(
@@ -187,7 +187,6 @@ async function measureServer(server: RedisServer, clients: readonly Client[]): P
     probe: less(probe),
     info: less(info),
     time: less(time),
-    infoBytes: Buffer.byteLength(await inspector.info()),
   }
 }
 
@@ -241,7 +240,7 @@ async function measureBus(): Promise<Pick<Parameters, 'busSend' | 'busReceive' |
     ),
     busReceive: lineThrough(busHeader + 100, small.other, busHeader + LARGE_TOLD, large.other),
     busHeader,
-    slots: { each: slots, byte: 0 },
+    slots,
   }
 }
 

@@ -34,8 +34,7 @@ export interface Master {
   /** Bytes from clients and to them. */
   in: number
   out: number
-  /** Bytes from other nodes and to them. */
-  busIn: number
+  /** Bytes to other nodes. */
   busOut: number
 }
 
@@ -86,7 +85,6 @@ export function createNetwork(parameters: Parameters, masterCount: number, seed:
     cardOut: createLine(),
     in: 0,
     out: 0,
-    busIn: 0,
     busOut: 0,
   }))
 
@@ -115,7 +113,6 @@ export function createNetwork(parameters: Parameters, masterCount: number, seed:
         sender.busOut += bytes
         network.busMessages += count
         timeline.at(sender.cardOut.take(sent, bytes / bandwidth) + latency, () => {
-          master.busIn += bytes
           const here = master.cardIn.take(timeline.now, bytes / bandwidth)
           master.processor.take(here, (count * busReceive.each + bytes * busReceive.byte) / 1000)
           write(

@@ -44,8 +44,7 @@ export interface Parameters {
   readonly probe: number
   readonly info: number
   readonly time: number
-  readonly slots: Cost
-  readonly infoBytes: number
+  readonly slots: number
 }
 
 /** 10 Gbit/s. */

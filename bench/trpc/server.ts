@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { built } from '../built.ts'
 import { onceAtATime } from '../caches/onceAtATime.ts'
 import { serveContestant } from '../http/contestant.ts'
-import { productOf } from '../products.ts'
+import { productsOf } from '../products.ts'
 
 const { createCache } = await built<typeof import('../../src/index.ts')>('index')
 const { redisStore } = await built<typeof import('../../src/stores/redis/index.ts')>('redis')
@@ -22,8 +22,7 @@ export type Contestant =
 
 const t = initTRPC.create()
 const input = z.object({ first: z.number() })
-const products = ({ input: { first } }: { input: { first: number } }) =>
-  Array.from({ length: first }, (_, i) => productOf(i))
+const products = ({ input: { first } }: { input: { first: number } }) => productsOf(first)
 
 async function listenerOf(contestant: Contestant, redisUrl: string): Promise<RequestListener> {
   switch (contestant) {
