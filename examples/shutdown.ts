@@ -6,7 +6,7 @@ import { createCache } from 'atomcache'
 import { redisStore } from 'atomcache/redis'
 import { useAtomCache } from 'atomcache/yoga'
 import { createSchema, createYoga } from 'graphql-yoga'
-import { closeInOrder } from './closeInOrder.ts'
+import { closeInOrder } from './closeInOrder.js'
 
 const { PORT = '4000', REDIS_URL, DRAIN = '5000' } = process.env
 

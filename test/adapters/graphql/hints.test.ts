@@ -199,6 +199,7 @@ describe.each(FRAMEWORKS)('options about what the schema does not have, in $fram
       'scopePerSchemaCoordinate: the schema has no field Query.good.bad',
     ],
     [{ ignoredTypes: ['String'] }, 'ignoredTypes: the schema has no object, interface or union String'],
+    [{ idFields: ['uuid', 'key'] }, 'idFields: the schema has no type with a scalar field uuid or key'],
     [{ ttlPerType: { constructor: 5 } }, 'ttlPerType: the schema has no object, interface or union constructor'],
     [
       { scopePerSchemaCoordinate: { 'Query.toString': 'PRIVATE' } },

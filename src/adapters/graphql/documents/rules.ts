@@ -172,14 +172,27 @@ function fixedOf(
   }
 }
 
-function unknownOf(schema: GraphQLSchema, { named }: RuleOptions): readonly Problem[] {
+function unknownOf(schema: GraphQLSchema, { named, idFields }: RuleOptions): readonly Problem[] {
   return named
-    .filter(({ option, coordinate }) => !isThere(coordinate, schema, TYPES_ONLY.has(option)))
+    .filter(({ option, coordinate }) =>
+      option === 'idFields' ? !identify(idFields, schema) : !isThere(coordinate, schema, TYPES_ONLY.has(option)),
+    )
     .map(({ option, coordinate }) => {
-      const isField = coordinate.includes('.') && !TYPES_ONLY.has(option)
-      const kind = isField ? 'field' : 'object, interface or union'
-      return { type: 'option', option, coordinate, error: new TypeError(`the schema has no ${kind} ${coordinate}`) }
+      const error = new TypeError(`the schema has no ${kindOf(option, coordinate)} ${coordinate}`)
+      return { type: 'option', option, coordinate, error }
     })
+}
+
+function kindOf(option: string, coordinate: string): string {
+  if (option === 'idFields') return 'type with a scalar field'
+  return coordinate.includes('.') && !TYPES_ONLY.has(option) ? 'field' : 'object, interface or union'
+}
+
+/** Whether there is a type whose objects one of these fields may identify. */
+function identify(idFields: readonly string[], schema: GraphQLSchema): boolean {
+  return Object.values(schema.getTypeMap()).some(
+    (type) => isCompositeType(type) && !isUnionType(type) && idFieldOf(type, idFields) !== undefined,
+  )
 }
 
 const TYPES_ONLY: ReadonlySet<string> = new Set(['ttlPerType', 'ignoredTypes'])

@@ -162,11 +162,11 @@ export function ruleOptions({
   ttlPerType = {},
   scopePerSchemaCoordinate = {},
   ignoredTypes = [],
-  idFields = ['id'],
+  idFields,
   requirePolicy = false,
 }: ResponseCacheOptions<never>): RuleOptions {
   list('ignoredTypes', ignoredTypes)
-  list('idFields', idFields)
+  if (idFields !== undefined) list('idFields', idFields)
   flag('requirePolicy', requirePolicy)
   const named: RuleOptions['named'][number][] = ignoredTypes.map((coordinate) => ({
     option: 'ignoredTypes',
@@ -190,11 +190,14 @@ export function ruleOptions({
     scopes[coordinate] = scope
     named.push({ option: 'scopePerSchemaCoordinate', coordinate })
   }
+  // One list may be for several schemas: it is wrong only where it fits nothing.
+  if (idFields !== undefined && idFields.length > 0)
+    named.push({ option: 'idFields', coordinate: idFields.join(' or ') })
   return {
     ttlPerSchemaCoordinate: ttls,
     scopePerSchemaCoordinate: scopes,
     ignoredTypes: new Set(ignoredTypes),
-    idFields: [...idFields],
+    idFields: [...(idFields ?? ['id'])],
     named,
     requirePolicy,
   }
