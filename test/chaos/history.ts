@@ -26,6 +26,8 @@ export interface KeyFacts {
   readonly lease: number
   /** Its loaders wait for a place in their group. */
   readonly limited?: true
+  /** Instances keep it fresh: they look for themselves, of which no record says anything. */
+  readonly kept?: true
 }
 
 /** One process with one cache: one instance. A process that was killed and started again is another one. */

@@ -5,6 +5,7 @@ import { type CommandLine, parseCommandLine, USAGE } from './options.ts'
 import { EVERYTHING } from './profile.ts'
 import { reportOf } from './report.ts'
 import { GRACE, runChaos } from './run.ts'
+import { surroundingsOf } from './surroundings.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -24,6 +25,11 @@ async function main(args: readonly string[]): Promise<number> {
   console.log(`chaos: ${seconds} seconds of ${servers}, seed ${seed}`)
   const chaos = await runChaos({ seconds, seed, servers, source, profile: EVERYTHING, impatient: false })
   for (const line of reportOf(chaos)) console.log(line)
+  const [first] = chaos.violations
+  if (first?.key !== undefined) {
+    console.log(`\nall of ${first.key} around the first:`)
+    for (const line of surroundingsOf(chaos.model.history, first.key, first.at)) console.log(line)
+  }
   return chaos.violations.length === 0 ? 0 : 1
 }
 

@@ -124,8 +124,9 @@ function historyOf({ crew, observer, nemesis, profile, stalls }: Parts, complete
   const faults = [...nemesis.faults, ...observer.slowness, ...stalls]
   const { sightings } = observer
   const keys = Object.fromEntries(
-    profile.keys.map(({ id, scope, tags, lease, limited }) => {
-      return [id, { scope, tags, lease, ...(limited === undefined ? {} : { limited }) }]
+    profile.keys.map(({ id, scope, tags, lease, limited, kept }) => {
+      const said = { ...(limited === undefined ? {} : { limited }), ...(kept === undefined ? {} : { kept }) }
+      return [id, { scope, tags, lease, ...said }]
     }),
   )
   const hurry = hurryOf(profile)

@@ -26,6 +26,7 @@ export interface Around {
   /** Default: 400 ms. */
   readonly lease?: number
   readonly limited?: true
+  readonly kept?: true
   /** Of processes that have a memory tier. */
   readonly memory?: Readonly<Record<string, number>>
   readonly hurry?: number
@@ -33,10 +34,26 @@ export interface Around {
 
 /** `k` may have the tags `t` and `u`; `mine` is Alice's. */
 export function historyOf(story: Story, around: Around = {}): History {
-  const { faults = [], sightings = [], complete = true, killed = {}, lease = 400, limited, memory = {}, hurry } = around
+  const {
+    faults = [],
+    sightings = [],
+    complete = true,
+    killed = {},
+    lease = 400,
+    limited,
+    kept,
+    memory = {},
+    hurry,
+  } = around
   return {
     keys: {
-      k: { scope: null, tags: ['t', 'u'], lease, ...(limited === undefined ? {} : { limited }) },
+      k: {
+        scope: null,
+        tags: ['t', 'u'],
+        lease,
+        ...(limited === undefined ? {} : { limited }),
+        ...(kept === undefined ? {} : { kept }),
+      },
       mine: { scope: 'alice', tags: [], lease },
     },
     processes: Object.entries(story).map(([name, records]) => {

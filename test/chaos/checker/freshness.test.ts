@@ -113,6 +113,21 @@ describe('from Redis, and in other instances, after an invalidation has returned
   const get = call('get', 21, 23, got(old))
   const memory = { memory: { B: 500 } }
   judge([
+    [
+      'one, by who may share the look of what keeps it fresh',
+      undefined,
+      other(call('getOrSet', 519, 522, got(old))),
+      { kept: true },
+    ],
+    ['one, after that look', 'I3', other(call('getOrSet', 521, 522, got(old))), { kept: true }],
+    ['one, where nothing keeps it fresh', 'I3', other(call('getOrSet', 519, 522, got(old)))],
+    [
+      'one, after the notice, which that look does not outlive',
+      'I3',
+      other(event('invalidate', 25, { keys: ['k'] }), call('getOrSet', 26, 27, got(old))),
+      { kept: true },
+    ],
+    ['many, which share no look with it', 'I3', other(call('getMany', 21, 22, got(old))), { kept: true }],
     ['many, asked for after it', 'I3', other(call('getMany', 21, 22, got(old)))],
     ['many, which share no look', 'I3', other(call('has', 15, 22, got(null)), call('getMany', 21, 22, got(old)))],
     ['many, asked for before it had returned', undefined, other(call('getMany', 19, 22, got(old)))],

@@ -69,12 +69,12 @@ export function staleness(model: Model): Violation[] {
     const { op, at } = record
     const own = brokenBy(value, key, () => knownBefore(at, end), process)
     if (own !== undefined) {
-      found.push({ rule: 'I4', at, text: `${op} of ${process} got ${say(value, own)}` })
+      found.push({ rule: 'I4', at, text: `${op} of ${process} got ${say(value, own)}`, key })
       return
     }
     const since = (subject: Subject) => openings[op === 'getMany' ? 'read' : 'since'](process, key, subject, at)
     const other = brokenBy(value, key, (subject) => knownBefore(since(subject), end))
-    if (other !== undefined) found.push({ rule: 'I3', at, text: `${op} of ${process} got ${say(value, other)}` })
+    if (other !== undefined) found.push({ rule: 'I3', at, text: `${op} of ${process} got ${say(value, other)}`, key })
   }
 
   for (const call of model.calls) {
@@ -92,7 +92,7 @@ export function staleness(model: Model): Violation[] {
   }
   for (const { key, value, last } of model.history.sightings) {
     const barrier = brokenBy(made(value), key, () => knownBefore(last, last + LOOK_LIMIT))
-    if (barrier !== undefined) found.push({ rule: 'I3', at: last, text: `Redis has ${say(value, barrier)}` })
+    if (barrier !== undefined) found.push({ rule: 'I3', at: last, text: `Redis has ${say(value, barrier)}`, key })
   }
   return found
 }

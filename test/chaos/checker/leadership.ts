@@ -33,7 +33,7 @@ function overlaps(model: Model): Violation[] {
         found.push({ rule: 'I1', at, text })
       } else if (longest !== undefined && isNeedless(model, longest, run)) {
         const text = `${name(run)} led at ${at.toFixed(1)}, beside the entry of ${name(longest)}, which returned at ${longest.loadedAt.toFixed(1)}`
-        found.push({ rule: 'seen', at, text })
+        found.push({ rule: 'seen', at, text, key: run.record.key })
       }
       if (longest === undefined || run.loadedAt > longest.loadedAt) longest = run
     }

@@ -20,6 +20,9 @@ const INDEXING = 500
 /** ms that a reply, or the end of a flight that is waited for, takes on a busy machine. */
 const REPLY = 1000
 
+/** ms that a look may be under way of which nothing is heard. */
+const LOOKING = 500
+
 /** ms that a claim, and the look that may follow, may be under way before anything is heard of it. */
 const CLAIMING = 500
 
@@ -27,7 +30,8 @@ const CLAIMING = 500
  * A flight lives while a call waits for it or its loader runs; one that refreshes what was answered, until its claim has a
  * reply, and while it waits for another's. So what a call may have joined was opened no earlier than
  * the last instant before it at which the instance had neither call nor run for the key; and no earlier than the last
- * notice of the bus about it, at which the instance lets go of all that it has.
+ * notice of the bus about it, at which the instance lets go of all that it has. What keeps its key fresh looks now and then,
+ * for nobody: who calls then shares that look.
  *
  * A memory tier answers what was asked for earlier: by as much as its ttl, and what the reply took. Not what was asked for
  * before such a notice; nor, of any key, before the inbox was lost or came back: it is empty then.
@@ -66,12 +70,20 @@ export function createOpenings(model: Model): Openings {
     return Math.max(kept, lastCut(process, 'inbox', at))
   }
 
+  /** When a look was begun that a call shares with what keeps the key fresh, at the earliest. */
+  function lookSince(process: string, key: string, at: number): number {
+    if (model.history.keys[key]?.kept !== true) return at
+    const least = at - LOOKING
+    return least - model.standstill(process, least, at)
+  }
+
   return {
     since(process, key, subject, at) {
       const { starts = [], ends = [] } = periods.get(`${process} ${key}`) ?? {}
       const i = countAtMost(starts, at) - 1
       const busy = i >= 0 && (ends[i] as number) >= at ? (starts[i] as number) : at
-      return Math.max(Math.min(busy, memorySince(process, at)), lastNotice(process, key, subject, at))
+      const earliest = Math.min(busy, memorySince(process, at), lookSince(process, key, at))
+      return Math.max(earliest, lastNotice(process, key, subject, at))
     },
     read(process, key, subject, at) {
       return Math.max(memorySince(process, at), lastNotice(process, key, subject, at))

@@ -4,6 +4,8 @@ export interface Violation {
   readonly rule: Rule
   readonly at: number
   readonly text: string
+  /** Whose surroundings in the history may tell why. */
+  readonly key?: string
 }
 
 export type Rule =

@@ -30,8 +30,8 @@ test('a replica given as the store: what is stored is read, all else is loaded o
   for (const { error } of claims)
     expect(error).toMatchObject({ code: 'REFUSED', message: expect.stringContaining('READONLY') })
   expect(cache.stats().breaker).toBe('closed')
-  for (const write of [cache.set('x', 1), cache.invalidate({ keys: ['x'] }), cache.clear()]) {
-    await expect(write).rejects.toThrow('READONLY')
+  for (const write of [() => cache.set('x', 1), () => cache.invalidate({ keys: ['x'] }), () => cache.clear()]) {
+    await expect(write()).rejects.toThrow('READONLY')
   }
   expect(await cache.get('x')).toBe('stored')
 
