@@ -82,10 +82,20 @@ export const CHARTS: readonly Chart[] = [
     only: { callers: [100] },
   },
   simulated('commands-1kb', 'Commands for one cold key of 1 KB', 'one cold key of 1 KB', 'commands'),
-  simulated('busy-1kb', 'Work of the busiest master for one cold key of 1 KB', 'one cold key of 1 KB', 'busiest master (ms)'),
+  simulated(
+    'busy-1kb',
+    'Work of the busiest master for one cold key of 1 KB',
+    'one cold key of 1 KB',
+    'busiest master (ms)',
+  ),
   simulated('latency-1kb', 'One cold key of 1 KB, after the loader', 'one cold key of 1 KB', 'p99 (ms)'),
   simulated('commands-50kb', 'Commands for one cold key of 50 KB', 'one cold key of 50 KB', 'commands'),
-  simulated('busy-50kb', 'Work of the busiest master for one cold key of 50 KB', 'one cold key of 50 KB', 'busiest master (ms)'),
+  simulated(
+    'busy-50kb',
+    'Work of the busiest master for one cold key of 50 KB',
+    'one cold key of 50 KB',
+    'busiest master (ms)',
+  ),
   simulated('latency-50kb', 'One cold key of 50 KB, after the loader', 'one cold key of 50 KB', 'p99 (ms)'),
   simulated('ways-runs', 'Runs of the loader', 'other ways, one cold key of 1 KB on one server', 'runs', 'way'),
   simulated(

@@ -83,7 +83,11 @@ function goalsOf(name: string, processes: number, rushed: ReadonlyMap<CacheName,
   const ratio = beyondOf(rushed, 'atomcache') / beyondOf(rushed, 'byHand')
   return [
     atMost(`atomcache, ${name}, runs in any round`, 1, Math.max(...runs)),
-    atMost(`atomcache, ${name}, commands in any round in which they are counted`, 2 * processes + 2, Math.max(...commands)),
+    atMost(
+      `atomcache, ${name}, commands in any round in which they are counted`,
+      2 * processes + 2,
+      Math.max(...commands),
+    ),
     atMost(`atomcache, ${name}, time beyond it, of what is done by hand`, 1.5, ratio),
   ]
 }
