@@ -17,10 +17,12 @@ export interface Calls {
   /** What memory has: no promise, and no order, for the most frequent of all cases. `undefined` where `ask` must decide. */
   held(id: string): FoundValue | undefined
   /**
-   * What is stored, for a caller who needs no order for a hit: where it is none the caller asks at once, with what was seen.
+   * What is stored, for a caller who needs no order for a hit: where `hitOf` finds none the caller asks at once, with what was seen.
    * `undefined` where `ask` begins otherwise.
    */
-  glance(id: string): Promise<Glance | undefined>
+  glance(id: string): Look | Promise<Look> | undefined
+  /** What of a glance may be answered at once, and needs no refresh. */
+  hitOf(id: string, look: Look): FoundValue | undefined
   /** As `ask`, and hands out the lease where `ask` runs the loader. */
   claim(order: Order, signal: AbortSignal | undefined): Promise<Claim>
   /** Whether the kill switch is on; what it throws is told, and means that it is not. */
@@ -44,13 +46,6 @@ export interface Calls {
    */
   seal(tags: readonly string[] | 'all'): void
   readonly flights: number
-}
-
-/** What a look without an order found. */
-export interface Glance {
-  /** What may be answered at once, and needs no refresh. */
-  readonly hit: FoundValue | undefined
-  readonly look: Look
 }
 
 export function createCalls(instance: Instance): Calls {
@@ -93,14 +88,15 @@ export function createCalls(instance: Instance): Calls {
       return found
     },
 
-    async glance(id) {
+    glance(id) {
       if (instance.closed || getOrSetChannel.hasSubscribers || !enabled(id)) return undefined
-      const seen = stored.unless(flights.get(id), id)
-      if (seen === undefined) return undefined
-      const look = seen instanceof Promise ? await seen : seen
-      const isError = look.found !== 'fault' && look.found.type === 'error' // thrown, and told, by `ask`
-      const found = isError ? undefined : stored.usable(id, look, undefined)
-      return { hit: found?.type === 'value' ? found : undefined, look }
+      return stored.unless(flights.get(id), id)
+    },
+
+    hitOf(id, look) {
+      if (valueIn(look) === undefined) return undefined // an error is thrown, and told, by `ask`
+      const found = stored.usable(id, look, undefined)
+      return found?.type === 'value' ? found : undefined
     },
 
     async claim(order, signal) {

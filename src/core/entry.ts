@@ -117,7 +117,7 @@ export function decodeEntry(bytes: Bytes): Entry | undefined {
     staleIfError: buffer.readDoubleBE(MARK_BYTES + 24),
     cost: buffer.readFloatBE(MARK_BYTES + 32),
     beta: buffer.readFloatBE(MARK_BYTES + 36),
-    extension: buffer.subarray(extensionStart, extensionEnd),
+    extension: extensionStart === extensionEnd ? NO_BYTES : buffer.subarray(extensionStart, extensionEnd),
     payload: buffer.subarray(extensionEnd),
   }
   if (!STAMP.test(entry.stamp) || !CODEC.test(entry.codec) || !isInstant(entry.createdAt)) return undefined
@@ -162,6 +162,8 @@ export function hasStamp(bytes: Bytes, stamp: string): boolean {
     buffer.toString('latin1', 4, MARK_BYTES) === stamp
   )
 }
+
+const NO_BYTES = Buffer.alloc(0)
 
 /** `atc1` */
 const MAGIC = 0x61746331

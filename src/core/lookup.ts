@@ -64,7 +64,7 @@ export function createLooks(instance: Instance): Looks {
   const { session, tier } = instance
   const looks = new Map<string, Underway>()
 
-  async function start(id: string, done: () => void): Promise<Look> {
+  async function start(id: string, own: Underway): Promise<Look> {
     const startedAt = performance.now()
     const coming = tier.expect(id)
     let found: Look['found']
@@ -81,7 +81,8 @@ export function createLooks(instance: Instance): Looks {
       found = 'fault' // the breaker told why
     }
     coming.end()
-    done()
+    own.look = undefined
+    if (looks.get(id) === own) looks.delete(id)
     return { found, use, duration: performance.now() - startedAt }
   }
 
@@ -90,10 +91,7 @@ export function createLooks(instance: Instance): Looks {
       const shared = looks.get(id)?.look
       if (shared !== undefined) return shared
       const own: Underway = { look: undefined }
-      own.look = start(id, () => {
-        own.look = undefined
-        if (looks.get(id) === own) looks.delete(id)
-      })
+      own.look = start(id, own)
       looks.set(id, own)
       return own.look
     },

@@ -114,14 +114,14 @@ export function cachedResolver(
     }
   }
 
-  async function ask(id: string, scope: string | null, call: FieldCall, run: () => unknown): Promise<Resolved> {
-    const glance = await internals.glance(id)
-    const hit = glance?.hit
-    if (hit !== undefined) return isKept(hit.value) ? others(hit.value, id, leftOf(hit.entry), run) : alone(run)
-    return askFor(id, scope, call, run, glance?.look)
+  /** What is stored; `undefined` where `ask` must decide. */
+  function hit(id: string, look: Look, run: () => unknown): Resolved | Promise<Resolved> | undefined {
+    const found = internals.hitOf(id, look)
+    if (found === undefined) return undefined
+    return isKept(found.value) ? others(found.value, id, leftOf(found.entry), run) : alone(run)
   }
 
-  async function askFor(
+  async function ask(
     id: string,
     scope: string | null,
     call: FieldCall,
@@ -222,12 +222,6 @@ export function cachedResolver(
     if (isHeard()) noteOutcome(context, coordinate, outcome)
   }
 
-  function resolved(call: FieldCall, scope: Part['scope'], run: () => unknown): Promise<Resolved> {
-    const id = scope === undefined ? undefined : idOf(call, scope)
-    if (scope === undefined || id === undefined || refused.has(id)) return alone(run)
-    return isInField() ? peek(id, run) : ask(id, scope, call, run)
-  }
-
   return async (parent, args, context, info) => {
     const run = () => resolve(parent, args, context, info)
     if (info.operation.operation !== 'query') {
@@ -241,7 +235,17 @@ export function cachedResolver(
     if (scope !== null || varies) {
       tellPart(() => ({ tags: [], ttl: Number.POSITIVE_INFINITY, scope, varies, clock: Number.POSITIVE_INFINITY }))
     }
-    const made = await resolved(call, scope, run)
+    const id = scope === undefined ? undefined : idOf(call, scope)
+    let made: Resolved
+    if (scope === undefined || id === undefined || refused.has(id)) made = await alone(run)
+    else if (isInField()) made = await peek(id, run)
+    else {
+      // Of many items each is a hit: it is awaited once.
+      const look = await internals.glance(id)
+      const found = look && hit(id, look, run)
+      made =
+        found === undefined ? await ask(id, scope, call, run, look) : found instanceof Promise ? await found : found
+    }
     note(context, made.outcome)
     tell(call, scope, made)
     return made.value

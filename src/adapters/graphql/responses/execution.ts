@@ -126,12 +126,12 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
     forced: boolean,
   ): Promise<Answer> {
     const { id, scope } = admitted
-    const glance = forced ? undefined : await internals.glance(id)
-    const hit = glance?.hit
+    const look = forced ? undefined : await internals.glance(id)
+    const hit = look && internals.hitOf(id, look)
     if (hit !== undefined) return shared(hit.value as StoredResponse, scope, 'hit', hit.entry)
     const { run, order, found } = begin(question, plan, admitted, forced)
     const why: Why = forced ? 'request' : 'miss'
-    const asked = internals.ask(order, run.load, run.leaving?.signal, glance?.look)
+    const asked = internals.ask(order, run.load, run.leaving?.signal, look)
     let given: unknown
     try {
       given = await (run.leaving === undefined ? asked : Promise.race([asked, run.begun]))
