@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis6'
-import type { OpenCache } from './cache.ts'
+import type { CacheUse, ComparedCache, OpenCache } from './cache.ts'
 import { onceAtATime } from './onceAtATime.ts'
 
 /**
@@ -36,7 +36,10 @@ interface Scripts {
   end(value: string, flight: string, inbox: string, text: string, ttl: number): Promise<null>
 }
 
-export const open: OpenCache = async ({ redis: url, ttl, lease }) => {
+export const open: OpenCache = (use) => openByHand(use, false)
+
+/** @param readsFirst asks for the value by GET first: a hit costs no script, and a miss a round trip more */
+export async function openByHand({ redis: url, ttl, lease }: CacheUse, readsFirst: boolean): Promise<ComparedCache> {
   const redis = new Redis(url) as Redis & Scripts
   redis.defineCommand('claim', { numberOfKeys: 2, lua: CLAIM })
   redis.defineCommand('end', { numberOfKeys: 2, lua: END })
@@ -50,6 +53,8 @@ export const open: OpenCache = async ({ redis: url, ttl, lease }) => {
   await subscriber.subscribe(inbox)
 
   async function run(key: string, load: () => Promise<unknown>): Promise<unknown> {
+    const stored = readsFirst ? await redis.get(key) : null
+    if (stored !== null) return JSON.parse(stored)
     for (;;) {
       // It waits before it is noted: the message comes on another connection, and may overtake the reply.
       const told = new Promise<string>((resolve) => waiting.set(key, resolve))

@@ -1,7 +1,7 @@
 import type { OpenCache } from './cache.ts'
 
 /** What nobody can do better, in so far as it does it: the limits. */
-const LIMITS = ['byHand', 'getByHand', 'mgetByHand', 'rawGet', 'lruCache'] as const
+const LIMITS = ['byHand', 'readFirstByHand', 'getByHand', 'mgetByHand', 'rawGet', 'lruCache'] as const
 
 /** Other packages. */
 export const PEERS = [
@@ -20,6 +20,7 @@ export type CacheName = (typeof LIMITS)[number] | 'atomcache' | (typeof PEERS)[n
 /** As they are called in tables: peers by the names of their packages. */
 const TITLES: Readonly<Partial<Record<CacheName, string>>> = {
   byHand: 'by hand, Lua and pub/sub',
+  readFirstByHand: 'by hand, GET, then Lua and pub/sub',
   getByHand: 'by hand, GET and JSON.parse',
   mgetByHand: 'by hand, MGET and JSON.parse',
   rawGet: 'GET alone',
@@ -30,13 +31,13 @@ const TITLES: Readonly<Partial<Record<CacheName, string>>> = {
 }
 
 /** Have values in Redis, and a run for each process at most. */
-export const SHARED: readonly CacheName[] = ['byHand', 'getByHand', 'atomcache', ...PEERS]
+export const SHARED: readonly CacheName[] = ['byHand', 'readFirstByHand', 'getByHand', 'atomcache', ...PEERS]
 
 /** Take a client of `ioredis`, which may send the commands of a moment together. */
 export const ON_IOREDIS: readonly CacheName[] = ['asyncCacheDedupe', 'bentocache', 'redlock', 'redisSemaphore']
 
 /** Let one process load for all of them, for as long as a lock. */
-export const LOCKING: readonly CacheName[] = ['byHand', 'atomcache', 'redlock', 'redisSemaphore']
+export const LOCKING: readonly CacheName[] = ['byHand', 'readFirstByHand', 'atomcache', 'redlock', 'redisSemaphore']
 
 /** Have values in the process. */
 export const IN_MEMORY: readonly CacheName[] = [

@@ -23,7 +23,7 @@ const MANY = {
   short: { callersPerKey: [25], loaderTime: 20, rounds: { timed: 2, counted: 1 } },
   full: { callersPerKey: [1, 250], loaderTime: 20, rounds: { timed: 150, counted: 1 } },
 }
-const COMPILED: readonly CacheName[] = ['byHand', 'atomcache']
+const COMPILED: readonly CacheName[] = ['byHand', 'readFirstByHand', 'atomcache']
 
 export const stampede: Scenario = {
   name: 'stampede',
