@@ -1,11 +1,14 @@
+import { inParts } from '../../core/parts.ts'
 import type { Link, Session, Store } from '../../core/store.ts'
+import { batched } from './batch.ts'
 import { createClock } from './clock.ts'
 import { flightSteps } from './flights.ts'
+import { gatherReplies, PATIENCE_SHARE } from './gather.ts'
+import { inTimeEach } from './inTime.ts'
 import { namesOf } from './keys.ts'
 import { listing } from './listing.ts'
 import { encodeNotice } from './messages.ts'
 import { placeSteps } from './places.ts'
-import { readSteps } from './reads.ts'
 import { scriptsOf } from './scripts.ts'
 import { clientOf, prefixOf, type RedisClient, type RedisSource } from './source.ts'
 import { subscribe } from './subscription.ts'
@@ -13,8 +16,12 @@ import { tagSteps } from './tags.ts'
 import { watchServers } from './watch.ts'
 import { wire } from './wiring.ts'
 
+/** Keys that are read by one command: a reply holds them all. */
+const READ_AT_ONCE = 1000
 /** ms between two readings of the server's clock, where no claim brings one: servers' clocks are set, and drift. */
 const READ_CLOCK_EVERY = 30_000
+/** The part of the command budget that one key of many may take to be read in a cluster. */
+const READ_SHARE = 0.9
 
 /**
  * A store on Redis (6.2 or newer) or Valkey: a single server, also behind Sentinel, by URL, ioredis options or client; or
@@ -42,10 +49,18 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
       void watch.look()
     },
   })
-  const { client, send, publish } = wiring
+  const { client, clustered, send, publish } = wiring
   const scripts = scriptsOf(client)
   const watch = watchServers(wiring, link)
   const subscription = subscribe(wiring.inbox, names, link, publish)
+  const gather = gatherReplies(commandTimeout * PATIENCE_SHARE)
+  const get = (key: string) => send(() => client.getBuffer(key))
+  const getAll = async (keys: readonly string[]) => (await send(() => client.mgetBuffer([...keys]))).map(bytesOf)
+  const read = clustered
+    ? async (key: string) => bytesOf(await gather(wiring.serverName(key), get(key))) // the keys of a cluster are on many nodes
+    : batched<string, Buffer | undefined>({ most: READ_AT_ONCE, defer: process.nextTick }, async (keys) =>
+        keys.length === 1 ? [bytesOf(await get(keys[0] as string))] : getAll(keys),
+      )
 
   const clockTimer = setInterval(() => void readClock(), READ_CLOCK_EVERY)
   clockTimer.unref()
@@ -67,7 +82,15 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
 
     now: clock.now,
 
-    ...readSteps(wiring, names, link),
+    read: (id) => read(names.entry(id)),
+
+    async readMany(ids) {
+      const parts = inParts(ids.map(names.entry), clustered ? 1 : ids.length)
+      const replies = parts.map(getAll)
+      const all = await (clustered ? inTimeEach(replies, commandTimeout * READ_SHARE, fault) : Promise.all(replies))
+      return all.flatMap((values) => values ?? [undefined])
+    },
+
     ...flightSteps(wiring, scripts, names, link, clock),
     ...placeSteps(wiring, scripts, names, link),
     ...tagSteps(wiring, scripts, names),
@@ -83,4 +106,8 @@ function open(source: RedisClient, prefix: string, link: Link): Session {
       await Promise.all([wiring.close(), subscription.close()])
     },
   }
+}
+
+function bytesOf(reply: Buffer | null): Buffer | undefined {
+  return reply ?? undefined
 }

@@ -26,24 +26,6 @@ describe('reads of one moment', () => {
     ])
   })
 
-  test('are several commands where values are large, also for many keys that are asked for by one call', async () => {
-    await using cache = createCache({ store: redisStore(server.url), namespace: 'large', ttl: 60_000 })
-    const keys = Array.from({ length: 40 }, (_, i) => `key ${i}`)
-    const value = 'x'.repeat(51_200)
-    await cache.setMany(keys.map((key) => [key, value]))
-    const sizes = async (read: () => Promise<unknown>) => {
-      await using watch = await watchCommands(server.url)
-      expect(await read()).toEqual(keys.map(() => value))
-      const sent = (await watch.stop()).filter(({ args }) => args.some((arg) => String(arg).includes('large')))
-      return sent.map(({ args }) => args.length - 1)
-    }
-    const each = () => Promise.all(keys.map((key) => cache.get(key)))
-    await each() // from now on it is known how large they are
-    await each()
-    expect(await sizes(each)).toEqual([5, 5, 5, 5, 5, 5, 5, 5])
-    expect(await sizes(() => cache.getMany(keys))).toEqual([5, 5, 5, 5, 5, 5, 5, 5])
-  })
-
   test('fail together, and each is answered', async () => {
     await using own = await startRedis()
     await using cache = createCache({ store: redisStore(own.url), namespace: 'batch', ttl: 60_000 })
