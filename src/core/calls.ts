@@ -17,12 +17,12 @@ export interface Calls {
   /** What memory has: no promise, and no order, for the most frequent of all cases. `undefined` where `ask` must decide. */
   held(id: string): FoundValue | undefined
   /**
-   * What is stored, for a caller who needs no order for a hit: where `hitOf` finds none the caller asks at once, with what was seen.
+   * What is stored, for a caller who needs no order for a hit: where it is not `usable` the caller asks at once, with what was seen.
    * `undefined` where `ask` begins otherwise.
    */
   glance(id: string): Look | Promise<Look> | undefined
-  /** What of a glance may be answered at once, and needs no refresh. */
-  hitOf(id: string, look: Look): FoundValue | undefined
+  /** The value of a glance, where it may be answered at once and no refresh has to begin; told as a hit, to be asked once. */
+  usable(id: string, look: Look): FoundValue | undefined
   /** As `ask`, and hands out the lease where `ask` runs the loader. */
   claim(order: Order, signal: AbortSignal | undefined): Promise<Claim>
   /** Whether the kill switch is on; what it throws is told, and means that it is not. */
@@ -93,7 +93,7 @@ export function createCalls(instance: Instance): Calls {
       return stored.unless(flights.get(id), id)
     },
 
-    hitOf(id, look) {
+    usable(id, look) {
       if (valueIn(look) === undefined) return undefined // an error is thrown, and told, by `ask`
       const found = stored.usable(id, look, undefined)
       return found?.type === 'value' ? found : undefined

@@ -14,7 +14,7 @@ import { tagIds } from './tag.ts'
 export type Renew = (order: Order, load: Loader<unknown>) => Promise<void>
 
 /** What adapters use of a cache beyond its public face: what can be done once, at construction, is not done per request. */
-export interface Internals extends Pick<Calls, 'ask' | 'glance' | 'hitOf' | 'peek'> {
+export interface Internals extends Pick<Calls, 'ask' | 'glance' | 'usable' | 'peek'> {
   readonly events: Events
   /** ms since the epoch, by the store's clock. */
   now(): number
@@ -60,7 +60,7 @@ export function createInternals({ instance, calls, keeper, retries, policy }: In
     policy,
     ask: calls.ask,
     glance: calls.glance,
-    hitOf: calls.hitOf,
+    usable: calls.usable,
 
     async peek(id, fits) {
       return instance.closed || !calls.enabled(id) ? undefined : calls.peek(id, fits)

@@ -58,7 +58,8 @@ export function cachedResolver(
   function idOf({ parent, args, context }: FieldCall, scope: string | null): string | undefined {
     try {
       const secret = [args, plan.parentOf(parent), scope, plan.variedBy(context), plan.schema]
-      return internals.idOf(what, ['field', coordinate], secret)
+      const id = internals.idOf(what, ['field', coordinate], secret)
+      return id === undefined || refused.has(id) ? undefined : id
     } catch (error) {
       events.emit({ type: 'bypass', what, reason: messageOf(error) })
       return undefined
@@ -116,7 +117,7 @@ export function cachedResolver(
 
   /** What is stored; `undefined` where `ask` must decide. */
   function hit(id: string, look: Look, run: () => unknown): Resolved | Promise<Resolved> | undefined {
-    const found = internals.hitOf(id, look)
+    const found = internals.usable(id, look)
     if (found === undefined) return undefined
     return isKept(found.value) ? others(found.value, id, leftOf(found.entry), run) : alone(run)
   }
@@ -222,6 +223,18 @@ export function cachedResolver(
     if (isHeard()) noteOutcome(context, coordinate, outcome)
   }
 
+  function resolved(
+    call: FieldCall,
+    scope: Part['scope'],
+    id: string | undefined,
+    look: Look | undefined,
+    run: () => unknown,
+  ): Resolved | Promise<Resolved> {
+    if (scope === undefined || id === undefined) return alone(run)
+    if (isInField()) return peek(id, run)
+    return (look && hit(id, look, run)) ?? ask(id, scope, call, run, look)
+  }
+
   return async (parent, args, context, info) => {
     const run = () => resolve(parent, args, context, info)
     if (info.operation.operation !== 'query') {
@@ -236,16 +249,10 @@ export function cachedResolver(
       tellPart(() => ({ tags: [], ttl: Number.POSITIVE_INFINITY, scope, varies, clock: Number.POSITIVE_INFINITY }))
     }
     const id = scope === undefined ? undefined : idOf(call, scope)
-    let made: Resolved
-    if (scope === undefined || id === undefined || refused.has(id)) made = await alone(run)
-    else if (isInField()) made = await peek(id, run)
-    else {
-      // Of many items each is a hit: it is awaited once.
-      const look = await internals.glance(id)
-      const found = look && hit(id, look, run)
-      made =
-        found === undefined ? await ask(id, scope, call, run, look) : found instanceof Promise ? await found : found
-    }
+    // A hit waits for nothing else: of a list each item is one.
+    const look = id === undefined || isInField() ? undefined : await internals.glance(id)
+    const coming = resolved(call, scope, id, look, run)
+    const made = coming instanceof Promise ? await coming : coming
     note(context, made.outcome)
     tell(call, scope, made)
     return made.value

@@ -127,7 +127,7 @@ export function answering(who: string, options: ResponseCacheOptions<never>, own
   ): Promise<Answer> {
     const { id, scope } = admitted
     const look = forced ? undefined : await internals.glance(id)
-    const hit = look && internals.hitOf(id, look)
+    const hit = look && internals.usable(id, look)
     if (hit !== undefined) return shared(hit.value as StoredResponse, scope, 'hit', hit.entry)
     const { run, order, found } = begin(question, plan, admitted, forced)
     const why: Why = forced ? 'request' : 'miss'
