@@ -1,5 +1,5 @@
 /**
- * A limit: one run over all processes, in one command per process and one end, for values alone. No invalidation, no renewal of
+ * A limit: one run over all processes, in one command per process (or a read and one) and one end, for values alone. No invalidation, no renewal of
  * the lease, no stale values, one server, and a large value goes through Lua.
  */
 import { randomUUID } from 'node:crypto'
@@ -36,10 +36,13 @@ interface Scripts {
   end(value: string, flight: string, inbox: string, text: string, ttl: number): Promise<null>
 }
 
-export const open: OpenCache = (use) => openByHand(use, false)
+export const open: OpenCache = (use) => openByHand(use, 'script')
 
-/** @param readsFirst asks for the value by GET first: a hit costs no script, and a miss a round trip more */
-export async function openByHand({ redis: url, ttl, lease }: CacheUse, readsFirst: boolean): Promise<ComparedCache> {
+/** @param first what asks for the value: the script, or a `GET` before it, with which a miss costs a round trip more, and a hit no script */
+export async function openByHand(
+  { redis: url, ttl, lease }: CacheUse,
+  first: 'script' | 'GET',
+): Promise<ComparedCache> {
   const redis = new Redis(url) as Redis & Scripts
   redis.defineCommand('claim', { numberOfKeys: 2, lua: CLAIM })
   redis.defineCommand('end', { numberOfKeys: 2, lua: END })
@@ -53,7 +56,7 @@ export async function openByHand({ redis: url, ttl, lease }: CacheUse, readsFirs
   await subscriber.subscribe(inbox)
 
   async function run(key: string, load: () => Promise<unknown>): Promise<unknown> {
-    const stored = readsFirst ? await redis.get(key) : null
+    const stored = first === 'GET' ? await redis.get(key) : null
     if (stored !== null) return JSON.parse(stored)
     for (;;) {
       // It waits before it is noted: the message comes on another connection, and may overtake the reply.

@@ -1,6 +1,6 @@
 import type { OpenCache } from './cache.ts'
 
-/** What nobody can do better, in so far as it does it: the limits. */
+/** What is done by hand, of which some nobody can do better, in so far as it does it: the limits. */
 const LIMITS = ['byHand', 'readFirstByHand', 'getByHand', 'mgetByHand', 'rawGet', 'lruCache'] as const
 
 /** Other packages. */

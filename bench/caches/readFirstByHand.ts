@@ -2,4 +2,4 @@
 import { openByHand } from './byHand.ts'
 import type { OpenCache } from './cache.ts'
 
-export const open: OpenCache = (use) => openByHand(use, true)
+export const open: OpenCache = (use) => openByHand(use, 'GET')

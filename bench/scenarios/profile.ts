@@ -18,7 +18,7 @@ const MEMORY: readonly Contender[] = (['lruCache', 'cacheManager', 'atomcache'] 
   cache,
   use: { memory: true },
 }))
-const RUSHING: readonly CacheName[] = ['byHand', 'atomcache']
+const RUSHING: readonly CacheName[] = ['byHand', 'readFirstByHand', 'atomcache']
 
 export const profile: Scenario = {
   name: 'profile',

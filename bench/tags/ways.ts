@@ -16,7 +16,7 @@ export interface Way {
   /** So many entries, all with one tag. */
   fill(count: number): Promise<void>
   remove(): Promise<void>
-  /** How many can be had, of `SEEN` of so many. */
+  /** How many of so many are there yet, as another client sees it where they are to be removed. */
   left(count: number): Promise<number>
   close(): Promise<void>
 }
@@ -25,8 +25,8 @@ export const OURS = 'atomcache'
 const TTL = 3_600_000
 /** ms; what is invalidated here takes longer than a request should. */
 const PATIENCE = 10_000
-/** So many are looked for. */
-export const SEEN = 10
+/** So many are looked for where entries stay. */
+const SEEN = 10
 /** So many are set at once. */
 const PART = 2000
 
@@ -36,7 +36,13 @@ export interface Ways extends AsyncDisposable {
 }
 
 export async function openWays(redis: Redis, url: string): Promise<Ways> {
-  const all = [byHand(redis), await ours(url), responseCache(url), asyncCacheDedupe(url), bentocache(url)] as const
+  const all = [
+    byHand(redis),
+    await ours(redis, url),
+    responseCache(redis, url),
+    asyncCacheDedupe(redis, url),
+    bentocache(url),
+  ] as const
   return {
     all,
     async [Symbol.asyncDispose]() {
@@ -67,12 +73,12 @@ function byHand(redis: Redis): Way {
       } while (cursor !== '0')
       await redis.unlink('hand-tag')
     },
-    left: (count) => found(count, (id) => redis.get(keyOf(id))),
+    left: () => countOf(redis, 'hand*'),
     close: async () => undefined,
   }
 }
 
-async function ours(url: string): Promise<Way> {
+async function ours(redis: Redis, url: string): Promise<Way> {
   const cache = createCache({ store: redisStore(url), ttl: TTL, commandTimeout: PATIENCE })
   await cache.ready()
   const keyOf = (id: number) => `key:${id}`
@@ -86,15 +92,15 @@ async function ours(url: string): Promise<Way> {
         )
       }),
     remove: () => cache.invalidate({ tags: ['all'] }),
-    left: (count) => found(count, (id) => cache.get(keyOf(id))),
+    left: () => countOf(redis, '*{key:*'),
     close: () => cache.close(),
   }
 }
 
 /** Entities are its tags. One of a type and an id: for all of a type it asks for `KEYS` too. */
-function responseCache(url: string): Way {
-  const redis = new Redis5(url)
-  const cache = createRedisCache({ redis })
+function responseCache(redis: Redis, url: string): Way {
+  const client = new Redis5(url)
+  const cache = createRedisCache({ redis: client })
   const entity = { typename: 'Tag', id: 'all' }
   const keyOf = (id: number) => `response:${id}`
   return {
@@ -102,13 +108,13 @@ function responseCache(url: string): Way {
     fill: (count) =>
       inParts(count, (ids) => each(ids, (id) => cache.set(keyOf(id), { data: entryOf(id) }, [entity], TTL))),
     remove: async () => cache.invalidate([entity]),
-    left: (count) => found(count, (id) => cache.get(keyOf(id))),
-    close: async () => redis.disconnect(),
+    left: () => countOf(redis, 'response:*'),
+    close: async () => client.disconnect(),
   }
 }
 
 /** References are its tags. */
-function asyncCacheDedupe(url: string): Way {
+function asyncCacheDedupe(redis: Redis, url: string): Way {
   const client = new Redis5(url)
   const cache = createDedupe({
     ttl: TTL / 1000,
@@ -118,7 +124,7 @@ function asyncCacheDedupe(url: string): Way {
     name: 'async-cache-dedupe',
     fill: (count) => inParts(count, (ids) => each(ids, (id) => cache.answer(id))),
     remove: () => cache.invalidate('answer', ['all']),
-    left: (count) => found(count, (id) => client.get(`answer~${id}`)),
+    left: () => countOf(redis, 'answer~*'),
     close: async () => client.disconnect(),
   }
 }
@@ -129,7 +135,7 @@ function bentocache(url: string): Way {
   const cache = new BentoCache({ default: 'store', ttl: TTL, stores: { store: bentostore().useL2Layer(remote) } })
   const keyOf = (id: number) => `bento:${id}`
   return {
-    name: 'bentocache',
+    name: 'bentocache, which only notes the time',
     async fill(count) {
       await delay(1) // what is set in the ms of an invalidation is taken for older
       await inParts(count, (ids) => each(ids, (id) => cache.set({ key: keyOf(id), value: entryOf(id), tags: ['all'] })))
@@ -137,7 +143,11 @@ function bentocache(url: string): Way {
     async remove() {
       await cache.deleteByTag({ tags: ['all'] })
     },
-    left: (count) => found(count, (id) => cache.get({ key: keyOf(id) })),
+    async left(count) {
+      const ids = Array.from({ length: SEEN }, (_, i) => Math.floor((i * count) / SEEN))
+      const found = await Promise.all(ids.map((id) => cache.get({ key: keyOf(id) })))
+      return (found.filter((one) => one !== undefined).length / SEEN) * count
+    },
     close: () => cache.disconnectAll(),
   }
 }
@@ -152,7 +162,6 @@ async function each(ids: readonly number[], set: (id: number) => unknown): Promi
   await Promise.all(ids.map(set))
 }
 
-async function found(count: number, get: (id: number) => unknown): Promise<number> {
-  const all = await Promise.all(Array.from({ length: SEEN }, (_, i) => get(Math.floor((i * count) / SEEN))))
-  return all.filter((one) => one !== undefined && one !== null).length
+async function countOf(redis: Redis, pattern: string): Promise<number> {
+  return (await redis.keys(pattern)).length
 }
