@@ -1,3 +1,4 @@
+import { STALE_FOR_ALL } from '../core/schedule/fault.ts'
 import type { Flaw } from './flaw.ts'
 import { AGING, FAILING, REFRESHED, REMEMBERED, REVALIDATED, UNHEARD } from './peaceful.ts'
 
@@ -38,26 +39,7 @@ export const FRESHNESS_FLAWS: Readonly<Record<string, Flaw>> = {
     rules: ['window'],
   },
   'a stale value in the place of an error, whatever was invalidated since': {
-    edits: [
-      {
-        file: 'core/approach.ts',
-        original: "const stale = staleFor(order, look)\n  events.count('join', id)",
-        faulty: `staleFor(order, look)
-  const known = ((events as any).known ??= new Map())
-  if (valueIn(look) !== undefined) known.set(id, valueIn(look))
-  const stale = known.get(id)
-  events.count('join', id)`,
-      },
-      {
-        file: 'core/approach.ts',
-        original: 'const stale = staleFor(order, look)\n  if (look !== undefined',
-        faulty: `staleFor(order, look)
-  const known = ((instance.events as any).known ??= new Map())
-  if (valueIn(look) !== undefined) known.set(id, valueIn(look))
-  const stale = known.get(id)
-  if (look !== undefined`,
-      },
-    ],
+    edits: STALE_FOR_ALL.edits.map(([original, faulty]) => ({ file: STALE_FOR_ALL.file, original, faulty })),
     profile: FAILING,
     rules: ['I3', 'I4'],
   },

@@ -1,5 +1,28 @@
 import type { Fault } from './mutant.ts'
 
+/** Gives what one caller of a key has seen stale to all who ask for it later. */
+export const STALE_FOR_ALL: Pick<Fault, 'file' | 'edits'> = {
+  file: 'core/approach.ts',
+  edits: [
+    [
+      "const stale = staleFor(order, look)\n  events.count('join', id)",
+      `staleFor(order, look)
+  const known = (events.known ??= new Map())
+  if (valueIn(look) !== undefined) known.set(id, valueIn(look))
+  const stale = known.get(id)
+  events.count('join', id)`,
+    ],
+    [
+      'const stale = staleFor(order, look)\n  if (look !== undefined',
+      `staleFor(order, look)
+  const known = (instance.events.known ??= new Map())
+  if (valueIn(look) !== undefined) known.set(id, valueIn(look))
+  const stale = known.get(id)
+  if (look !== undefined`,
+    ],
+  ],
+}
+
 /** Each leaves one rule of the protocol out. */
 export const FAULTS: Readonly<Record<string, Fault>> = {
   'a store whose end does not check the token': {
@@ -170,25 +193,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     violates: /^I4/,
   },
   'a stale value in the place of an error, whatever was invalidated since': {
-    file: 'core/approach.ts',
-    edits: [
-      [
-        "const stale = staleFor(order, look)\n  events.count('join', id)",
-        `staleFor(order, look)
-  const known = ((events as any).known ??= new Map())
-  if (valueIn(look) !== undefined) known.set(id, valueIn(look))
-  const stale = known.get(id)
-  events.count('join', id)`,
-      ],
-      [
-        'const stale = staleFor(order, look)\n  if (look !== undefined',
-        `staleFor(order, look)
-  const known = ((instance.events as any).known ??= new Map())
-  if (valueIn(look) !== undefined) known.set(id, valueIn(look))
-  const stale = known.get(id)
-  if (look !== undefined`,
-      ],
-    ],
+    ...STALE_FOR_ALL,
     violates: /^I4/,
     near: 2569,
   },
